@@ -1,0 +1,141 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+// Linux only. The rooms and what each may import: ARCHITECTURE.md.
+// BROKERFS_ROOMS=quiet leaves the doors and their dependencies out, so that the
+// quiet rooms build and test in a fraction of the time.
+let quietOnly = Context.environment["BROKERFS_ROOMS"] == "quiet"
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+// Generated protobuf code is not written for strict memory safety, so Identity goes without.
+let quiet: [SwiftSetting] = settings + [.strictMemorySafety()]
+
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOExtras", package: "swift-nio-extras"),
+]
+
+var dependencies: [Package.Dependency] = [
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: ["FieldMaskUtilities"]),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+]
+
+var targets: [Target] = [
+    .systemLibrary(
+        name: "CRocksDB",
+        pkgConfig: "rocksdb",
+        providers: [.apt(["librocksdb-dev"])]
+    ),
+    .target(name: "Identity", dependencies: [protobuf, crypto], swiftSettings: settings),
+    .target(name: "Log", swiftSettings: quiet),
+    .target(name: "Store", dependencies: ["Identity", "CRocksDB", protobuf], swiftSettings: quiet),
+    .target(name: "FSMap", dependencies: ["Identity"], swiftSettings: quiet),
+    .target(
+        name: "Replica",
+        dependencies: ["Identity", "Store", "Log", "FSMap"],
+        swiftSettings: quiet
+    ),
+    .target(name: "Samples", dependencies: ["Identity", protobuf], swiftSettings: quiet),
+    .testTarget(
+        name: "IdentityTests",
+        dependencies: ["Identity", protobuf],
+        swiftSettings: settings
+    ),
+    .testTarget(name: "LogTests", dependencies: ["Log"], swiftSettings: settings),
+    .testTarget(
+        name: "StoreTests",
+        dependencies: ["Store", "Identity"],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "FSMapTests",
+        dependencies: ["FSMap", "Store", "Identity", "Replica"],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "ReplicaTests",
+        dependencies: ["Replica", "Store", "Log", "Identity", "FSMap"],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "SamplesTests",
+        dependencies: ["Samples", "Identity"],
+        swiftSettings: settings
+    ),
+    .testTarget(name: "TidyTests", swiftSettings: settings),
+]
+
+if !quietOnly {
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(
+            url: "https://github.com/apple/swift-configuration",
+            from: "1.4.0",
+            traits: ["YAML"]
+        ),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ]
+    targets += [
+        .systemLibrary(
+            name: "CFuse3",
+            pkgConfig: "fuse3",
+            providers: [.apt(["libfuse3-dev", "fuse3"])]
+        ),
+        .target(
+            name: "Node",
+            dependencies: ["Replica", "Identity", "Store", "Log", "FSMap", logging],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "FuseMount",
+            dependencies: ["Node", "FSMap", "Identity", "CFuse3", logging],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "AdminSocket",
+            dependencies: ["Node", "Identity", protobuf, logging] + nio,
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "brokerfs",
+            dependencies: [
+                "Identity", "Store", "Log", "FSMap", "Replica", "Node", "FuseMount",
+                "AdminSocket", "Samples", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "NodeTests",
+            dependencies: ["Node", "Identity", "Store", "Log", "Samples"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MountTests",
+            dependencies: ["brokerfs", "FuseMount", "Node", "Identity"],
+            swiftSettings: settings
+        ),
+    ]
+}
+
+let package = Package(
+    name: "brokerfs",
+    dependencies: dependencies,
+    targets: targets,
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Identity
+import NIOCore
+import NIOPosix
+
+/// Why the command line got no answer.
+package enum AdminClientError: Error, CustomStringConvertible {
+    /// No node listens there: it is not running, or serves another directory.
+    case noNode(path: String)
+    /// The node went away before it answered: a change may or may not have happened.
+    case closed
+
+    package var description: String {
+        switch self {
+        case .noNode(let path):
+            "no node answers on \(path): is brokerfs running? (--data DIR or BROKERFS_DATA)"
+        case .closed: "the node closed the connection before it answered; the outcome is unknown"
+        }
+    }
+}
+
+/// A connection to a running node.
+package struct AdminClient {
+    private typealias Connection = NIOAsyncChannel<Brokerfs_Admin_Response, Brokerfs_Admin_Request>
+
+    /// Sends requests and gives each its answer, in order; at most `window` are under way.
+    ///
+    /// `next` returns nil at the end. Throws ``AdminClientError``.
+    package static func exchange(
+        path: String,
+        window: Int = 4,
+        next: () throws -> Brokerfs_Admin_Request?,
+        answer: (Brokerfs_Admin_Response) throws -> Void
+    ) async throws {
+        let connection = try await connect(path)
+        try await connection.executeThenClose { inbound, outbound in
+            var responses = inbound.makeAsyncIterator()
+            var underWay = 0
+            var isDone = false
+            while !isDone || underWay > 0 {
+                while !isDone, underWay < window {
+                    guard let request = try next() else {
+                        isDone = true
+                        break
+                    }
+                    try await outbound.write(request)
+                    underWay += 1
+                }
+                guard underWay > 0 else { break }
+                guard let response = try await responses.next() else {
+                    throw AdminClientError.closed
+                }
+                underWay -= 1
+                try answer(response)
+            }
+        }
+    }
+
+    /// Sends one request.
+    package static func ask(
+        path: String,
+        _ request: Brokerfs_Admin_Request
+    ) async throws -> Brokerfs_Admin_Response {
+        var requests = [request]
+        var answers: [Brokerfs_Admin_Response] = []
+        try await exchange(path: path, next: { requests.popLast() }, answer: { answers.append($0) })
+        guard let answer = answers.first else { throw AdminClientError.closed }
+        return answer
+    }
+
+    private static func connect(_ path: String) async throws -> Connection {
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        do {
+            return try await bootstrap.connect(unixDomainSocketPath: path) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try AdminFraming.add(
+                        to: channel,
+                        inbound: Brokerfs_Admin_Response.self,
+                        outbound: Brokerfs_Admin_Request.self
+                    )
+                    return try Connection(wrappingChannelSynchronously: channel)
+                }
+            }
+        } catch {
+            throw AdminClientError.noNode(path: path)
+        }
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FSMap
+import Identity
+import Node
+import Replica
+
+/// Answers the requests of the command line.
+struct AdminResponder: Sendable {
+    typealias Respond = @Sendable (Brokerfs_Admin_Response) -> Void
+
+    let node: LocalNode
+    let status: AdminStatus
+
+    func respond(to request: Brokerfs_Admin_Request, _ respond: @escaping Respond) {
+        switch request.kind {
+        case .status: respond(answered { () throws(ViewError) in .status(try currentStatus()) })
+        case .propose(let message): propose(message, respond)
+        case .isMember(let lookup):
+            respond(answered { () throws(ViewError) in .membership(try membership(lookup)) })
+        case .load(let load): LoadJob(load, node: node).run(respond)
+        case nil: respond(.failure(.invalid, "an empty request"))
+        }
+    }
+
+    private func propose(_ message: Brokerfs_Command_Command, _ respond: @escaping Respond) {
+        let kind: Command.Kind
+        do {
+            kind = try Command(message).kind
+        } catch {
+            return respond(.failure(.invalid, "\(error)"))
+        }
+        node.propose(kind) { result in
+            switch result {
+            case .success(let applied):
+                respond(
+                    .with {
+                        $0.applied.count = applied.count
+                        $0.applied.recordVersion = applied.recordVersion
+                    }
+                )
+            case .failure(let error): respond(.with { $0.failure = .init(error) })
+            }
+        }
+    }
+
+    private func membership(
+        _ lookup: Brokerfs_Admin_Lookup
+    ) throws(ViewError) -> Brokerfs_Admin_Membership {
+        let view = node.view()
+        let number = try view.number(of: lookup.user, in: .members(ofGroup: lookup.group))
+        let group = try view.group(lookup.group)
+        return .with {
+            $0.member = number != nil
+            $0.groupExists = group != nil
+        }
+    }
+
+    private func currentStatus() throws(ViewError) -> Brokerfs_Admin_Status {
+        let view = node.view()
+        let cluster = view.cluster
+        let info = try node.information()
+        var answer = Brokerfs_Admin_Status()
+        answer.node = node.configuration.name
+        answer.role = cluster.role
+        answer.leader = cluster.leader
+        answer.term = cluster.term
+        answer.writable = cluster.writable
+        answer.appliedIndex = cluster.applied
+        answer.committedIndex = cluster.committed
+        answer.serverVersion = info.serverVersion
+        answer.recordVersion = info.recordVersion
+        answer.reason = info.notWritableReason ?? ""
+        answer.storeBytes = info.storeBytes
+        answer.mount = status.mount
+        answer.version = status.version
+        answer.sessions = try count(view, .session)
+        answer.users = try count(view, .user)
+        answer.groups = try count(view, .directoryGroup)
+        answer.serviceAccounts = try count(view, .serviceAccount)
+        answer.contextValues = try count(view, .context)
+        return answer
+    }
+
+    private func count(_ view: some IdentityView, _ type: RecordType) throws(ViewError) -> UInt64 {
+        try view.statistics(of: .records(type))?.count ?? 0
+    }
+
+    private func answered(
+        _ body: () throws(ViewError) -> Brokerfs_Admin_Response.OneOf_Kind
+    ) -> Brokerfs_Admin_Response {
+        do throws(ViewError) {
+            let kind = try body()
+            return .with { $0.kind = kind }
+        } catch {
+            return .failure(.io, "\(error)")
+        }
+    }
+}
+
+extension Brokerfs_Admin_Response {
+    static func failure(_ code: Brokerfs_Admin_Failure.Code, _ message: String) -> Self {
+        .with {
+            $0.failure.code = code
+            $0.failure.message = message
+        }
+    }
+}
+
+extension Brokerfs_Admin_Failure {
+    /// The one place where a failed proposal gets its code on this wire.
+    init(_ error: ProposalError) {
+        switch error {
+        case .refused(let error): self.init(error)
+        case .noSpace: self.init(.noSpace, "the disk is full; revocations still work")
+        case .notWritable(let reason): self.init(.notWritable, reason)
+        case .timedOut: self.init(.unknownOutcome, "not committed in time; it may still be")
+        case .stopped: self.init(.unknownOutcome, "the node is stopping")
+        case .busy: self.init(.busy, "too many changes are waiting")
+        case .io(let reason): self.init(.io, reason)
+        }
+    }
+
+    init(_ error: CommandError) {
+        switch error {
+        case .revoked: self.init(.revoked, "\(error)")
+        case .versionMismatch: self.init(.versionMismatch, "\(error)")
+        case .notFound: self.init(.notFound, "\(error)")
+        case .exists: self.init(.exists, "\(error)")
+        case .expired: self.init(.expired, "\(error)")
+        case .tooLarge, .undecodable: self.init(.invalid, "\(error)")
+        }
+    }
+
+    init(_ code: Code, _ message: String) {
+        self.init()
+        self.code = code
+        self.message = message
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Identity
+package import Logging
+import NIOCore
+import NIOPosix
+package import Node
+
+/// The unix socket through which the command line reaches a running node.
+package final class AdminServer: Sendable {
+    /// The socket of a data directory.
+    package static func path(inData directory: String) -> String { directory + "/brokerfs.sock" }
+
+    private let group: MultiThreadedEventLoopGroup
+    private let channel: any Channel
+
+    /// Listens; the socket gets mode 0660 before anybody can connect.
+    ///
+    /// Throws where the path is too long for a socket (unix(7): 107 bytes) or not writable. A
+    /// socket left by a node that crashed is replaced: the directory's lock is ours.
+    package init(
+        _ node: LocalNode,
+        path: String,
+        status: AdminStatus,
+        log: Logger
+    ) throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let responder = AdminResponder(node: node, status: status)
+        let bootstrap = ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try AdminFraming.add(
+                        to: channel,
+                        inbound: Brokerfs_Admin_Request.self,
+                        outbound: Brokerfs_Admin_Response.self
+                    )
+                    try channel.pipeline.syncOperations.addHandler(
+                        AdminConnection(responder, log: log)
+                    )
+                }
+            }
+        let mask = umask(0o117)
+        defer { umask(mask) }
+        do {
+            channel = try bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
+                .wait()
+        } catch {
+            try? group.syncShutdownGracefully()
+            throw error
+        }
+        self.group = group
+    }
+
+    /// Stops listening and removes the socket. Idempotent.
+    package func close() {
+        if case .unixDomainSocket? = channel.localAddress.map(Self.kind),
+            let path = channel.localAddress?.pathname
+        {
+            unlink(path)
+        }
+        try? channel.close().wait()
+        try? group.syncShutdownGracefully()
+    }
+
+    private enum Kind { case unixDomainSocket, other }
+
+    private static func kind(_ address: SocketAddress) -> Kind {
+        if case .unixDomainSocket = address { .unixDomainSocket } else { .other }
+    }
+}
+
+/// One connection: answers in the order of the requests, also where they overlap.
+private final class AdminConnection: ChannelInboundHandler {
+    typealias InboundIn = Brokerfs_Admin_Request
+    typealias OutboundOut = Brokerfs_Admin_Response
+
+    private let responder: AdminResponder
+    private let log: Logger
+    private var answers: [Brokerfs_Admin_Response?] = []
+    private var firstNumber = 0
+
+    init(_ responder: AdminResponder, log: Logger) {
+        self.responder = responder
+        self.log = log
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let number = firstNumber + answers.count
+        answers.append(nil)
+        let (eventLoop, connection) = (context.eventLoop, NIOLoopBound((self, context), eventLoop: context.eventLoop))
+        responder.respond(to: unwrapInboundIn(data)) { response in
+            eventLoop.execute {
+                let (handler, context) = connection.value
+                handler.answer(number, with: response, context: context)
+            }
+        }
+    }
+
+    private func answer(
+        _ number: Int,
+        with response: Brokerfs_Admin_Response,
+        context: ChannelHandlerContext
+    ) {
+        answers[number - firstNumber] = response
+        while let first = answers.first, let response = first {
+            answers.removeFirst()
+            firstNumber += 1
+            context.write(wrapOutboundOut(response), promise: nil)
+        }
+        context.flush()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        log.warning("admin connection closed", metadata: ["error": "\(error)"])
+        context.close(promise: nil)
+    }
+}

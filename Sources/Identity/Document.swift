@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import SwiftProtobuf
+
+/// The text form of a record: protobuf JSON with protobuf field names, tokens hidden.
+///
+/// Source: the protobuf JSON mapping; PRODUCT section 1 for layout and hiding.
+/// INVARIANT: no secret leaves through `render`; what is written back through `parse` with an
+/// unchanged marker keeps the stored secret.
+package enum Document {
+    /// The document of a record: JSON that ends in a line feed, or the bytes of a context value.
+    ///
+    /// Throws ``DocumentError/undecodable(type:)`` where the payload is not of its type.
+    package static func render(_ record: Record) throws(DocumentError) -> [UInt8] {
+        switch record.type {
+        case .context: try contextContent(record)
+        case .session: JSONLayout.layOut(try typedJSON(record), order: sessionOrder)
+        default:
+            if record.dataTypeURL == RecordType.structURL {
+                JSONLayout.layOut(try typedJSON(record), order: ["id"])
+            } else if isKnown(record.dataTypeURL) {
+                JSONLayout.layOut(try typedJSON(record))
+            } else {
+                try renderAny(record)
+            }
+        }
+    }
+
+    /// The document under `records/`: the payload as `google.protobuf.Any` in protobuf JSON.
+    ///
+    /// A payload of an unknown message shows only its marker: it may hold tokens we cannot see.
+    package static func renderAny(_ record: Record) throws(DocumentError) -> [UInt8] {
+        var compact = Array("{\"@type\":\"\(escaped(record.dataTypeURL))\"".utf8)
+        if record.dataTypeURL == RecordType.structURL {
+            compact += Array(",\"value\":".utf8) + (try typedJSON(record))
+        } else if isKnown(record.dataTypeURL) {
+            let members = JSONLayout.members(of: try typedJSON(record))
+            for member in members { compact += Array(",".utf8) + member }
+        } else {
+            let text = Data(record.payload).base64EncodedString()
+            compact += Array(",\"value\":\"\(Secret.marker(for: text))\"".utf8)
+        }
+        return JSONLayout.layOut(compact + Array("}".utf8))
+    }
+
+    /// Whether the message of this type URL is one brokerfs can decode.
+    package static func isKnown(_ dataTypeURL: String) -> Bool {
+        switch dataTypeURL {
+        case RecordType.session.url, RecordType.user.url, RecordType.serviceAccount.url,
+            RecordType.context.url, RecordType.structURL:
+            true
+        default: false
+        }
+    }
+
+    /// The schema's order of a session, as people read it.
+    private static let sessionOrder = [
+        "id", "user_id", "issued_at", "expires_at", "accessed_at", "idp_id", "audience", "claims",
+        "id_token", "oauth_token", "device_credentials", "impersonate_session_id",
+        "refresh_disabled", "version",
+    ]
+
+    private static let encoding: JSONEncodingOptions = {
+        var options = JSONEncodingOptions()
+        options.preserveProtoFieldNames = true
+        options.useDeterministicOrdering = true
+        return options
+    }()
+
+    /// Compact JSON of the payload, secrets hidden.
+    private static func typedJSON(_ record: Record) throws(DocumentError) -> [UInt8] {
+        do {
+            switch record.dataTypeURL {
+            case RecordType.session.url:
+                var session = try Session_Session(serializedBytes: record.payload)
+                session.hideSecrets()
+                return try session.jsonUTF8Bytes(options: encoding)
+            case RecordType.user.url:
+                return try User_User(serializedBytes: record.payload)
+                    .jsonUTF8Bytes(options: encoding)
+            case RecordType.serviceAccount.url:
+                return try User_ServiceAccount(serializedBytes: record.payload)
+                    .jsonUTF8Bytes(options: encoding)
+            case RecordType.context.url:
+                return try Brokerfs_Context(serializedBytes: record.payload)
+                    .jsonUTF8Bytes(options: encoding)
+            default:
+                var document = try Google_Protobuf_Struct(serializedBytes: record.payload)
+                Secret.hide(&document)
+                return try document.jsonUTF8Bytes(options: encoding)
+            }
+        } catch {
+            throw .undecodable(type: record.dataTypeURL)
+        }
+    }
+
+    private static func contextContent(_ record: Record) throws(DocumentError) -> [UInt8] {
+        guard let context = try? Brokerfs_Context(serializedBytes: record.payload) else {
+            throw .undecodable(type: record.dataTypeURL)
+        }
+        return switch context.content {
+        case .value(let bytes): [UInt8](bytes)
+        case .text(let text): Array(text.utf8)
+        case nil: []
+        }
+    }
+
+    /// A string as it stands between the quotes of a JSON string.
+    static func escaped(_ text: String) -> String {
+        let value = Google_Protobuf_Value(stringValue: text)
+        guard let json = try? value.jsonString() else { return "" }
+        return String(json.dropFirst().dropLast())
+    }
+}
+
+extension Session_Session {
+    fileprivate mutating func hideSecrets() {
+        if hasIDToken { Secret.hide(&idToken.raw) }
+        if hasOauthToken {
+            Secret.hide(&oauthToken.accessToken)
+            Secret.hide(&oauthToken.refreshToken)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Every number that bounds something, in one place. Units stand last in the names.
+package enum Limits {
+    /// The payload of one record.
+    package static let recordBytesMax = 1 << 20
+    /// An id, in bytes of UTF-8.
+    package static let idBytesMax = 1024
+    /// The content of one file below `context/`.
+    package static let contextBytesMax = 64 << 10
+    /// What one open file may stage before it is committed.
+    package static let stagedBytesMax = 32 << 20
+    /// The shortest time a revoked session id is remembered: 30 days and one.
+    package static let tombstoneSecondsMin: Int64 = 31 * 86_400
+    /// Tombstones outlive the session's own expiry by a day.
+    package static let tombstoneGraceSeconds: Int64 = 86_400
+    /// Changes older than this leave the change log.
+    package static let changeRetentionSeconds: UInt64 = 3600
+    /// What one maintenance command removes at most, so that no command takes long.
+    package static let maintenanceRecordsMax: UInt32 = 1000
+    /// Retained bytes of `events/all.jsonl`; beyond it the older half goes.
+    package static let eventBytesMax = 8 << 20
+    /// Hexadecimal digits of the SHA-256 that a hidden secret shows.
+    package static let secretDigestDigits = 6
+    /// JSON lines in one `load` request.
+    package static let loadLinesMax = 256
+    /// Bytes of one frame on the admin socket.
+    package static let adminFrameBytesMax = 8 << 20
+    /// A shell writes a short value in one write(2); such a write commits before it returns.
+    package static let commitInWriteBytesMax = 4096
+}

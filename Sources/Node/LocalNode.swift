@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FSMap
+package import Identity
+package import Log
+package import Logging
+package import Replica
+package import Store
+import Synchronization
+
+/// A mount, told of every change.
+package protocol MountObserver: AnyObject, Sendable {
+    /// On the replica thread, before the state changes: notes what will be stale. Never blocks.
+    func willApply(_ effects: [Effect])
+    /// On the reply thread, after the state has changed and before the replies go out.
+    ///
+    /// Invalidates cached content now, and returns what queues the cached names, called after the
+    /// replies. That function must not block.
+    func didApply(_ effects: [Effect]) -> @Sendable () -> Void
+}
+
+/// The machine room: a replica with its threads, clocks and files.
+///
+/// LOCK ORDER: none of the locks here is held while another one, or an observer, is called.
+/// Threads: `replica` owns the ``Replica``; `disk` makes entries durable; `flush` writes the
+/// state's own files; `reply` tells the mounts and answers.
+package final class LocalNode: Sendable {
+    package let configuration: NodeConfiguration
+    let store: RocksStore
+    let log: Logger
+    let shared: SharedState
+    let inbox: Mailbox<Inbound>
+    private let threads: Mutex<[WorkerThread]>
+    private let lock: DirectoryLock
+
+    /// What reaches the replica thread.
+    enum Inbound: Sendable {
+        case propose(Proposal)
+        case event(Event)
+        case shutdown
+    }
+
+    /// Opens the directory, replays the log and starts the threads.
+    ///
+    /// Throws ``NodeError`` and leaves nothing running where the directory is in use, damaged or
+    /// incomplete.
+    package init(
+        _ configuration: NodeConfiguration,
+        log: Logger
+    ) throws(NodeError) {
+        self.configuration = configuration
+        self.log = log
+        lock = try DirectoryLock(configuration.dataDirectory)
+        let opened: OpenedFiles
+        do throws(NodeError) {
+            opened = try OpenedFiles(configuration, log: log)
+        } catch {
+            lock.release()
+            throw error
+        }
+        store = opened.store
+        shared = SharedState(name: configuration.name)
+        inbox = Mailbox()
+        threads = Mutex([])
+        let replica = Replica(opened.records, limits: configuration.replica)
+        shared.publish(replica)
+        shared.loadEvents(from: opened.records.reader, log: log)
+        start(replica, opened.entries)
+        beginHistory(opened.records.metadata)
+    }
+
+    private func start(
+        _ replica: consuming Replica<RocksStore>,
+        _ entries: consuming DurableLog<PosixDisk>
+    ) {
+        let replies = Mailbox<ReplyJob>()
+        let disk = Mailbox<DiskJob>()
+        let flushes = Mailbox<UInt64>()
+        let desk = ReplicaDesk(
+            replica: replica,
+            node: self,
+            disk: disk,
+            replies: replies,
+            flushes: flushes
+        )
+        let shelf = DiskDesk(log: entries, jobs: disk, inbox: inbox, logger: log)
+        let (store, inbox, logger) = (store, inbox, log)
+        threads.withLock {
+            $0 = [
+                WorkerThread("replica") { desk.run() },
+                WorkerThread("disk") { shelf.run() },
+                WorkerThread("flush") { flushStore(store, flushes, inbox, logger) },
+                WorkerThread("reply") { answer(replies) },
+            ]
+        }
+    }
+
+    /// A directory without a history gets one; its name tells it from every other history.
+    private func beginHistory(_ metadata: StoreMetadata) {
+        guard metadata.serverVersion == 0 else { return }
+        var generator = SystemRandomNumberGenerator()
+        let serverVersion = UInt64.random(in: 1...(.max), using: &generator)
+        _ = try? proposeAndWait(.beginHistory(serverVersion: serverVersion)).get()
+    }
+
+    /// The current state, readable from any thread.
+    package func view() -> StateView<RocksStore> {
+        let shared = shared
+        return StateView(store, cluster: { shared.cluster }, events: { shared.events })
+    }
+
+    /// One moment of the state: what is read from it belongs together.
+    package func snapshot() throws(ViewError) -> StateView<RocksSnapshot> {
+        let shared = shared
+        do throws(StoreError) {
+            let snapshot = try store.snapshot()
+            return StateView(snapshot, cluster: { shared.cluster }, events: { shared.events })
+        } catch {
+            throw .io("\(error)")
+        }
+    }
+
+    /// Stamps, logs and applies a change.
+    ///
+    /// `completion` runs once, on the reply thread, when the entry is durable and applied and the
+    /// mounts have dropped the content it changed, or when that is refused or late.
+    package func propose(
+        _ kind: Command.Kind,
+        completion: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
+    ) {
+        if let refusal = shared.refusal(of: kind) { return completion(.failure(refusal)) }
+        let id = shared.register(completion)
+        guard inbox.send(.propose(Proposal(id: id, kind: kind))) else {
+            return shared.take(id)?(.failure(.stopped)) ?? ()
+        }
+    }
+
+    /// The same, for callers that may block; never from a FUSE or reply thread.
+    package func proposeAndWait(_ kind: Command.Kind) -> Result<Applied, ProposalError> {
+        let answer = Answer<Result<Applied, ProposalError>>()
+        propose(kind) { answer.set($0) }
+        return answer.wait()
+    }
+
+    /// Tells a mount of every change from now on.
+    package func add(_ observer: any MountObserver) {
+        shared.observers.withLock { $0.append(observer) }
+    }
+
+    /// Ends that.
+    package func remove(_ observer: any MountObserver) {
+        shared.observers.withLock { $0.removeAll { $0 === observer } }
+    }
+
+    /// The clock for deadlines and caches.
+    package func monotonicNanoseconds() -> UInt64 { Clock.monotonicNanoseconds() }
+
+    /// Answers what is in flight, writes the state out and ends the threads. Idempotent.
+    package func shutdown() {
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        guard !running.isEmpty else { return }
+        shared.close()
+        inbox.send(.shutdown)
+        for thread in running { thread.join() }
+        store.close()
+        lock.release()
+    }
+}
+
+/// What `status` shows beyond `cluster/`.
+package struct NodeInformation: Sendable {
+    package var serverVersion: UInt64
+    package var recordVersion: UInt64
+    package var storeBytes: UInt64
+    /// Why writes are refused; nil while they are not.
+    package var notWritableReason: String?
+}
+
+extension LocalNode {
+    /// Where the history stands and what it occupies.
+    package func information() throws(ViewError) -> NodeInformation {
+        do throws(StoreError) {
+            let metadata = try RecordReader(store).metadata()
+            return NodeInformation(
+                serverVersion: metadata.serverVersion,
+                recordVersion: metadata.recordVersion,
+                storeBytes: try store.statistics().approximateBytes,
+                notWritableReason: shared.notWritableReason
+            )
+        } catch {
+            throw .io("\(error)")
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Identity
+package import Log
+package import Replica
+package import Store
+
+/// What a node is started with.
+package struct NodeConfiguration: Sendable {
+    /// Holds the log, the state, the lock and the socket; mode 0700.
+    package var dataDirectory: String
+    /// Shown as `cluster/nodes/<name>`.
+    package var name: String
+    package var store = RocksOptions()
+    package var log = LogLimits()
+    package var replica = ReplicaLimits()
+    /// Below this much free space only revocations are accepted, bytes.
+    package var diskReserveBytes: UInt64 = 64 << 20
+    /// The state is flushed, and the log behind it dropped, after this many bytes of commands.
+    package var flushBytes = 32 << 20
+
+    /// The defaults for a directory.
+    package init(dataDirectory: String, name: String) {
+        self.dataDirectory = dataDirectory
+        self.name = name
+    }
+}
+
+/// Why a node does not start.
+package enum NodeError: Error, Sendable {
+    /// Another process serves this directory.
+    case locked(directory: String)
+    case directory(path: String, errno: Int32)
+    case log(LogError)
+    case store(StoreError)
+    case recovery(RecoveryError)
+}
+
+extension NodeError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .locked(let directory):
+            "\(directory) is in use by another brokerfs process; a data directory has one node"
+        case .directory(let path, let errno): "\(path): \(String(cString: strerror(errno)))"
+        case .log(.corrupt(let path, let offset, let reason)):
+            """
+            the log is damaged: \(path) at byte \(offset): \(reason). The node does not start, \
+            because what it would forget was acknowledged. Keep the directory, and restore it \
+            from another node or a backup
+            """
+        case .log(let error): "the log cannot be opened: \(error)"
+        case .store(.corrupt(let path, let reason)):
+            """
+            the state is damaged: \(path): \(reason). Keep the directory, and restore it from \
+            another node or a backup
+            """
+        case .store(let error): "the state cannot be opened: \(error)"
+        case .recovery(.gap(let applied, let first, let last)):
+            """
+            the state ends at entry \(applied), but the log holds entries \(first) to \(last): \
+            acknowledged entries are missing. Restore the directory from another node or a backup
+            """
+        case .recovery(let error): "recovery failed: \(error)"
+        }
+    }
+}

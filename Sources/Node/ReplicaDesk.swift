@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FSMap
+import Identity
+import Log
+import Logging
+import Replica
+import Store
+
+/// What the reply thread does for one batch, in this order: content, replies, names.
+struct ReplyJob: Sendable {
+    var effects: [Effect] = []
+    var observers: [any MountObserver] = []
+    var replies: [(SharedState.Completion, Result<Applied, ProposalError>)] = []
+}
+
+/// The replica thread: the only owner of the ``Replica``.
+///
+/// INVARIANT: nothing here waits for a disk, a mount or a caller.
+final class ReplicaDesk: @unchecked Sendable {
+    // SAFETY: `replica` and the counters are used by the replica thread alone after `init`.
+    private var replica: Replica<RocksStore>
+    private var bytesSinceFlush = 0
+    private var isFlushing = false
+    private var isShuttingDown = false
+
+    private let node: LocalNode
+    private let disk: Mailbox<DiskJob>
+    private let replies: Mailbox<ReplyJob>
+    private let flushes: Mailbox<UInt64>
+
+    init(
+        replica: consuming Replica<RocksStore>,
+        node: LocalNode,
+        disk: Mailbox<DiskJob>,
+        replies: Mailbox<ReplyJob>,
+        flushes: Mailbox<UInt64>
+    ) {
+        self.replica = replica
+        self.node = node
+        self.disk = disk
+        self.replies = replies
+        self.flushes = flushes
+    }
+
+    func run() {
+        while let arrived = node.inbox.takeAll(timeout: .milliseconds(100)) {
+            handle(arrived)
+            if isShuttingDown, replica.pendingCount == 0, !isFlushing { break }
+        }
+        node.inbox.close()
+        disk.close()
+        flushes.close()
+        replies.close()
+    }
+
+    private func handle(_ arrived: [LocalNode.Inbound]) {
+        let (at, now) = (Clock.wall(), Clock.monotonicNanoseconds())
+        var proposals: [Proposal] = []
+        for inbound in arrived {
+            switch inbound {
+            case .propose(let proposal): proposals.append(proposal)
+            case .event(let event): perform(replica.step(event))
+            case .shutdown: beginShutdown()
+            }
+        }
+        if !proposals.isEmpty { perform(replica.step(.propose(proposals, at: at, now: now))) }
+        if !isShuttingDown { checkSpace() }
+        perform(replica.step(.tick(at: at, now: now)))
+        node.shared.publish(replica)
+    }
+
+    /// The last flush makes the next start quick; it is not needed for anything acknowledged.
+    private func beginShutdown() {
+        isShuttingDown = true
+        flush()
+    }
+
+    private func perform(_ actions: [Action]) {
+        var job = ReplyJob()
+        for action in actions {
+            switch action {
+            case .append(let entries):
+                bytesSinceFlush += entries.reduce(0) { $0 + $1.payload.count }
+                disk.send(.append(entries))
+            case .warn(let effects):
+                for observer in observers { observer.willApply(effects) }
+                perform(replica.step(.warned))
+            case .applied(let effects, let changes):
+                job.effects = effects
+                job.observers = observers
+                node.shared.record(changes)
+                node.shared.publish(replica)
+            case .reply(let id, let result):
+                if let completion = node.shared.take(id) { job.replies.append((completion, result)) }
+            case .discardLog(let index):
+                isFlushing = false
+                disk.send(.discard(through: index))
+            case .stop(let reason):
+                node.shared.stop(reason)
+                node.log.critical("the node stops taking writes", metadata: ["reason": "\(reason)"])
+            }
+        }
+        if !job.effects.isEmpty || !job.replies.isEmpty { replies.send(job) }
+        if bytesSinceFlush >= node.configuration.flushBytes { flush() }
+    }
+
+    private var observers: [any MountObserver] { node.shared.observers.withLock { $0 } }
+
+    /// Asks for a flush of everything applied so far; one at a time.
+    private func flush() {
+        guard !isFlushing else { return }
+        isFlushing = flushes.send(replica.store.metadata.appliedIndex)
+        bytesSinceFlush = 0
+    }
+
+    private func checkSpace() {
+        let free = PosixDisk.freeBytes(at: node.configuration.dataDirectory)
+        guard let free else { return }
+        node.shared.setLowOnSpace(free < node.configuration.diskReserveBytes)
+    }
+}
+
+/// The flush thread: writes the state's own files, so that the log behind them can go.
+func flushStore(
+    _ store: RocksStore,
+    _ requests: Mailbox<UInt64>,
+    _ inbox: Mailbox<LocalNode.Inbound>,
+    _ log: Logger
+) {
+    while let indexes = requests.takeAll() {
+        guard let index = indexes.last else { continue }
+        do {
+            try store.flush()
+            inbox.send(.event(.flushed(through: index)))
+        } catch {
+            // Nothing is lost: the log is kept, and the next flush tries again.
+            log.error("the state could not be flushed", metadata: ["error": "\(error)"])
+            inbox.send(.event(.flushed(through: 0)))
+        }
+    }
+}
+
+/// The reply thread. Content goes before the reply, names after it (ARCHITECTURE.md, rule 4).
+func answer(_ jobs: Mailbox<ReplyJob>) {
+    while let waiting = jobs.takeAll() {
+        for job in waiting {
+            let names = job.effects.isEmpty ? [] : job.observers.map { $0.didApply(job.effects) }
+            for (completion, result) in job.replies { completion(result) }
+            for invalidate in names { invalidate() }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+import FSMap
+import Identity
+import Logging
+import Replica
+import Store
+import Synchronization
+
+/// What several threads of the machine room know together.
+final class SharedState: Sendable {
+    typealias Completion = @Sendable (Result<Applied, ProposalError>) -> Void
+
+    let observers = Mutex<[any MountObserver]>([])
+    private let name: String
+    private let completions = Mutex(Completions())
+    private let progress = Mutex(Progress())
+    private let eventLog = Mutex(EventLog())
+
+    private struct Completions {
+        var next: UInt64 = 1
+        var waiting: [ProposalID: Completion] = [:]
+    }
+
+    private struct Progress {
+        var applied: UInt64 = 0
+        var committed: UInt64 = 0
+        var term: UInt64 = 1
+        var stopReason: String?
+        var isClosed = false
+        var isLowOnSpace = false
+    }
+
+    init(name: String) {
+        self.name = name
+    }
+
+    /// Remembers who waits for a proposal.
+    func register(_ completion: @escaping Completion) -> ProposalID {
+        completions.withLock { completions in
+            let id = ProposalID(completions.next)
+            completions.next += 1
+            completions.waiting[id] = completion
+            return id
+        }
+    }
+
+    /// Gives the waiter out, once.
+    func take(_ id: ProposalID) -> Completion? {
+        completions.withLock { $0.waiting.removeValue(forKey: id) }
+    }
+
+    /// What can be said to a proposal before it reaches the replica.
+    func refusal(of kind: Command.Kind) -> ProposalError? {
+        progress.withLock { progress in
+            if progress.isClosed { return .stopped }
+            if let reason = progress.stopReason { return .notWritable(reason: reason) }
+            let isNarrowing = Command(at: .epoch, kind: kind).isNarrowing
+            return progress.isLowOnSpace && !isNarrowing ? .noSpace : nil
+        }
+    }
+
+    func publish(_ replica: borrowing Replica<RocksStore>) {
+        let applied = replica.store.metadata.appliedIndex
+        let committed = replica.commitIndex
+        progress.withLock {
+            $0.applied = applied
+            $0.committed = committed
+        }
+    }
+
+    func stop(_ reason: String) {
+        progress.withLock { $0.stopReason = reason }
+    }
+
+    func close() {
+        progress.withLock { $0.isClosed = true }
+    }
+
+    func setLowOnSpace(_ isLow: Bool) {
+        progress.withLock { $0.isLowOnSpace = isLow }
+    }
+
+    /// Why the node takes no writes; nil while it does.
+    var notWritableReason: String? {
+        progress.withLock { progress in
+            progress.stopReason ?? (progress.isLowOnSpace ? "the disk is full" : nil)
+        }
+    }
+
+    var cluster: ClusterState {
+        let progress = progress.withLock { $0 }
+        let isWritable = progress.stopReason == nil && !progress.isClosed
+        let node = ClusterNode(
+            name: name,
+            address: "",
+            role: "leader",
+            state: progress.stopReason == nil ? "ok" : "failed",
+            applied: progress.applied
+        )
+        return ClusterState(
+            role: "leader",
+            leader: name,
+            term: progress.term,
+            writable: isWritable,
+            applied: progress.applied,
+            committed: progress.committed,
+            lagMilliseconds: 0,
+            nodes: [node]
+        )
+    }
+
+    var events: EventText { eventLog.withLock { $0.text } }
+
+    func record(_ changes: [Change]) {
+        guard !changes.isEmpty else { return }
+        eventLog.withLock { $0.append(changes) }
+    }
+
+    /// The retained changes become the beginning of `events/all.jsonl`.
+    func loadEvents(from reader: RecordReader<RocksStore>, log: Logger) {
+        do {
+            var version = try reader.metadata().earliestChange - 1
+            while case .changes(let changes) = try reader.changes(after: version, limit: 1000),
+                let last = changes.last
+            {
+                record(changes)
+                version = last.version
+            }
+        } catch {
+            log.error("events of before the start are missing", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// A value that one thread waits for and another one sets, once.
+final class Answer<Value: Sendable>: Sendable {
+    private let value = Mutex<Value?>(nil)
+    private let arrival = DispatchSemaphore(value: 0)
+
+    func set(_ new: Value) {
+        value.withLock { $0 = new }
+        arrival.signal()
+    }
+
+    func wait() -> Value {
+        arrival.wait()
+        guard let value = value.withLock({ $0 }) else {
+            preconditionFailure("an answer is set before it is signalled")
+        }
+        return value
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FSMap
+package import Identity
+package import Store
+
+/// The state as the tree reads it: records, and what this node knows of the cluster.
+package struct StateView<Base: KeyValueReader>: IdentityView {
+    private let reader: RecordReader<Base>
+    private let currentCluster: @Sendable () -> ClusterState
+    private let currentEvents: @Sendable () -> EventText
+
+    /// A view over a store or a snapshot; what is not a record is asked for when it is read.
+    package init(
+        _ base: Base,
+        cluster: @escaping @Sendable () -> ClusterState,
+        events: @escaping @Sendable () -> EventText
+    ) {
+        reader = RecordReader(base)
+        currentCluster = cluster
+        currentEvents = events
+    }
+
+    package var cluster: ClusterState { currentCluster() }
+    package var events: EventText { currentEvents() }
+
+    package func header(
+        _ type: RecordType,
+        _ id: String
+    ) throws(ViewError) -> RecordHeader? {
+        try viewed { () throws(StoreError) in try reader.header(type, id) }
+    }
+
+    package func record(
+        _ type: RecordType,
+        _ id: String
+    ) throws(ViewError) -> StoredRecord? {
+        try viewed { () throws(StoreError) in try reader.record(type, id) }
+    }
+
+    package func isRevoked(session id: String) throws(ViewError) -> Bool {
+        try viewed { () throws(StoreError) in try reader.isRevoked(.session, id) }
+    }
+
+    package func number(
+        of id: String,
+        in collection: IdentityCollection
+    ) throws(ViewError) -> UInt64? {
+        try viewed { () throws(StoreError) in try reader.number(of: id, in: collection) }
+    }
+
+    package func entries(
+        in collection: IdentityCollection,
+        after number: UInt64,
+        limit: Int
+    ) throws(ViewError) -> [CollectionEntry] {
+        try viewed { () throws(StoreError) in
+            try reader.entries(in: collection, after: number, limit: limit)
+        }.map { CollectionEntry(number: $0.number, id: $0.id) }
+    }
+
+    package func id(
+        withNameSuffix suffix: String,
+        in collection: IdentityCollection
+    ) throws(ViewError) -> String? {
+        try viewed { () throws(StoreError) in
+            try reader.id(withNameSuffix: suffix, in: collection)
+        }
+    }
+
+    package func statistics(
+        of collection: IdentityCollection
+    ) throws(ViewError) -> CollectionStatistics? {
+        let row = try viewed { () throws(StoreError) in
+            try reader.statistics(of: collection)
+        }
+        guard let row else {
+            guard case .contextKeys = collection else {
+                return CollectionStatistics(
+                    number: 0,
+                    count: 0,
+                    payloadBytes: 0,
+                    modifiedAt: .epoch
+                )
+            }
+            return nil
+        }
+        return CollectionStatistics(
+            number: row.number,
+            count: row.count,
+            payloadBytes: row.payloadBytes,
+            modifiedAt: row.modifiedAt
+        )
+    }
+
+    package func principal(_ id: String) throws(ViewError) -> PrincipalState? {
+        try viewed { () throws(StoreError) in try reader.principal(id) }.map {
+            PrincipalState(
+                number: $0.number,
+                hasUser: $0.hasUser,
+                hasDirectoryUser: $0.hasDirectoryUser,
+                sessionCount: $0.sessionCount,
+                sessionsModifiedAt: $0.sessionsModifiedAt,
+                modifiedAt: $0.modifiedAt
+            )
+        }
+    }
+
+    package func group(_ id: String) throws(ViewError) -> GroupState? {
+        try viewed { () throws(StoreError) in try reader.group(id) }.map {
+            GroupState(
+                number: $0.number,
+                hasRecord: $0.hasRecord,
+                memberCount: $0.memberCount,
+                memberBytes: $0.memberBytes,
+                membersModifiedAt: $0.membersModifiedAt,
+                modifiedAt: $0.modifiedAt,
+                version: $0.version
+            )
+        }
+    }
+
+    package func members(
+        of group: String,
+        after user: String?,
+        limit: Int
+    ) throws(ViewError) -> [String] {
+        try viewed { () throws(StoreError) in
+            try reader.members(of: group, after: user, limit: limit)
+        }
+    }
+
+    private func viewed<R>(_ body: () throws(StoreError) -> R) throws(ViewError) -> R {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            throw .io("\(error)")
+        }
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+
+/// Keys of the state store: one byte of keyspace, then parts that end in NUL.
+///
+/// Ids and type URLs hold no NUL (``RecordID/validate(_:)``), so no key is a prefix of another
+/// key's part and byte order is the order of the parts. Numbers are big-endian: byte order is
+/// numeric order. The keyspaces are the on-disk format; see docs/FORMAT.md.
+enum Key {
+    enum Space: UInt8 {
+        case metadata = 1
+        case header = 2
+        case payload = 3
+        case change = 4
+        case listing = 5
+        case member = 6
+        case nameSuffix = 7
+        case principal = 8
+        case group = 9
+        case statistics = 10
+        case options = 11
+        case tombstone = 12
+        case expiry = 13
+        case recency = 14
+        case tombstoneExpiry = 15
+    }
+
+    static let metadata: [UInt8] = [Space.metadata.rawValue]
+
+    static func header(_ type: RecordType, _ id: String) -> [UInt8] {
+        key(.header, type.url, id)
+    }
+
+    static func payload(_ type: RecordType, _ id: String) -> [UInt8] {
+        key(.payload, type.url, id)
+    }
+
+    static func change(_ version: UInt64) -> [UInt8] {
+        [Space.change.rawValue] + bigEndian(version)
+    }
+
+    /// A name in a listing, by number.
+    static func listing(_ collection: IdentityCollection, _ number: UInt64) -> [UInt8] {
+        [Space.listing.rawValue] + prefix(of: collection) + bigEndian(number)
+    }
+
+    static func member(group: String, user: String) -> [UInt8] {
+        key(.member, group, user)
+    }
+
+    /// The members of a group whose ids are above `user`; nil: all.
+    static func membersStart(group: String, after user: String?) -> [UInt8] {
+        guard let user else { return key(.member, group) }
+        return key(.member, group, user) + [0]
+    }
+
+    static func membersEnd(group: String) -> [UInt8] {
+        successor(of: key(.member, group))
+    }
+
+    static func nameSuffix(_ suffix: String, in collection: IdentityCollection) -> [UInt8] {
+        [Space.nameSuffix.rawValue] + prefix(of: collection) + Array(suffix.utf8)
+    }
+
+    static func principal(_ id: String) -> [UInt8] { key(.principal, id) }
+    static func group(_ id: String) -> [UInt8] { key(.group, id) }
+    static func options(_ type: RecordType) -> [UInt8] { key(.options, type.url) }
+
+    static func tombstone(_ type: RecordType, _ id: String) -> [UInt8] {
+        key(.tombstone, type.url, id)
+    }
+
+    static func statistics(_ collection: IdentityCollection) -> [UInt8] {
+        [Space.statistics.rawValue] + prefix(of: collection)
+    }
+
+    static func expiry(_ at: Timestamp, _ type: RecordType, _ id: String) -> [UInt8] {
+        key(.expiry, bigEndian(clamped(at.seconds)), type.url, id)
+    }
+
+    /// Everything that expires before `at`, whole seconds.
+    static func expiryEnd(_ at: Timestamp) -> [UInt8] {
+        [Space.expiry.rawValue] + bigEndian(clamped(at.seconds))
+    }
+
+    static func tombstoneExpiry(_ at: Timestamp, _ type: RecordType, _ id: String) -> [UInt8] {
+        key(.tombstoneExpiry, bigEndian(clamped(at.seconds)), type.url, id)
+    }
+
+    static func tombstoneExpiryEnd(_ at: Timestamp) -> [UInt8] {
+        [Space.tombstoneExpiry.rawValue] + bigEndian(clamped(at.seconds))
+    }
+
+    /// The records of a type in the order of their last change.
+    static func recency(_ type: RecordType, _ version: UInt64) -> [UInt8] {
+        key(.recency, type.url) + bigEndian(version)
+    }
+
+    static func recencyStart(_ type: RecordType) -> [UInt8] { key(.recency, type.url) }
+
+    /// The smallest key above every key that starts with `prefix`.
+    static func successor(of prefix: [UInt8]) -> [UInt8] {
+        var end = prefix
+        while let last = end.popLast() {
+            if last < 0xFF { return end + [last + 1] }
+        }
+        return [0xFF]
+    }
+
+    static func bigEndian(_ number: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * UInt64($0))) }
+    }
+
+    static func number(at end: ArraySlice<UInt8>) -> UInt64 {
+        end.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The last two NUL-terminated parts of an expiry key: type and id.
+    static func typeAndID(in key: [UInt8]) -> (RecordType, String)? {
+        let parts = key.dropFirst(9).split(separator: 0, omittingEmptySubsequences: false)
+        guard parts.count >= 2 else { return nil }
+        return (
+            RecordType(String(decoding: parts[0], as: UTF8.self)),
+            String(decoding: parts[1], as: UTF8.self)
+        )
+    }
+
+    /// The user of a membership key.
+    static func user(in key: [UInt8], group: String) -> String {
+        String(decoding: key.dropFirst(group.utf8.count + 2).dropLast(), as: UTF8.self)
+    }
+
+    /// Times before the epoch sort as the epoch: such a record is past its time in any case.
+    private static func clamped(_ seconds: Int64) -> UInt64 { UInt64(max(0, seconds)) }
+
+    private static func key(_ space: Space, _ parts: String...) -> [UInt8] {
+        var key: [UInt8] = []
+        key.reserveCapacity(1 + parts.reduce(0) { $0 + $1.utf8.count + 1 })
+        key.append(space.rawValue)
+        for part in parts {
+            key.append(contentsOf: part.utf8)
+            key.append(0)
+        }
+        return key
+    }
+
+    private static func key(
+        _ space: Space,
+        _ number: [UInt8],
+        _ type: String,
+        _ id: String
+    ) -> [UInt8] {
+        [space.rawValue] + number + Array(type.utf8) + [0] + Array(id.utf8) + [0]
+    }
+
+    /// One letter for the kind of listing, then its owner.
+    private static func prefix(of collection: IdentityCollection) -> [UInt8] {
+        let (letter, owner): (String, String) =
+            switch collection {
+            case .types: ("t", "")
+            case .records(let type): ("r", type.url)
+            case .principals: ("p", "")
+            case .groups: ("g", "")
+            case .sessions(let user): ("s", user)
+            case .members(let group): ("m", group)
+            case .contextSources: ("c", "")
+            case .contextKeys(let source): ("k", source)
+            }
+        return Array(letter.utf8) + Array(owner.utf8) + [0]
+    }
+}

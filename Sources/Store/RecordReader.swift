@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Identity
+
+/// A user that has a record, a directory record or a session.
+package struct PrincipalRow: Equatable, Sendable {
+    package var number: UInt64 = 0
+    package var hasUser = false
+    package var hasDirectoryUser = false
+    package var sessionCount: UInt64 = 0
+    package var sessionsModifiedAt = Timestamp.epoch
+    package var modifiedAt = Timestamp.epoch
+}
+
+/// A group that has a record or a member.
+package struct GroupRow: Equatable, Sendable {
+    package var number: UInt64 = 0
+    package var hasRecord = false
+    package var memberCount: UInt64 = 0
+    /// Bytes of all member ids, each with a line feed.
+    package var memberBytes: UInt64 = 0
+    package var membersModifiedAt = Timestamp.epoch
+    package var modifiedAt = Timestamp.epoch
+    package var version: UInt64 = 0
+}
+
+/// Count and size of a record type or a context source.
+package struct StatisticsRow: Equatable, Sendable {
+    package var number: UInt64 = 0
+    package var count: UInt64 = 0
+    package var payloadBytes: UInt64 = 0
+    package var modifiedAt = Timestamp.epoch
+}
+
+/// Where the history stands; one row, written with every command.
+package struct StoreMetadata: Equatable, Sendable {
+    /// Names this history; changes only when it begins anew.
+    package var serverVersion: UInt64 = 0
+    /// The version of the newest change.
+    package var recordVersion: UInt64 = 0
+    package var appliedIndex: UInt64 = 0
+    package var appliedTerm: UInt64 = 0
+    /// The highest object number given.
+    package var lastNumber: UInt64 = 0
+    /// The oldest change still in the change log.
+    package var earliestChange: UInt64 = 1
+    /// The time of the newest applied command.
+    package var lastAppliedAt = Timestamp.epoch
+}
+
+/// Queries over the records of one moment (a snapshot) or of now (the store itself).
+package struct RecordReader<Base: KeyValueReader>: Sendable {
+    package let base: Base
+
+    /// Reads from a store, a snapshot, or a command in progress.
+    package init(_ base: Base) {
+        self.base = base
+    }
+
+    /// Where the history stands; the defaults for an empty store.
+    package func metadata() throws(StoreError) -> StoreMetadata {
+        guard let bytes = try base.get(Key.metadata) else { return StoreMetadata() }
+        return StoreMetadata(try Row.decode(Brokerfs_State_Metadata.self, bytes))
+    }
+
+    /// A record without its payload.
+    package func header(_ type: RecordType, _ id: String) throws(StoreError) -> RecordHeader? {
+        guard let bytes = try base.get(Key.header(type, id)) else { return nil }
+        return RecordHeader(try Row.decode(Brokerfs_State_RecordHeader.self, bytes), type: type)
+    }
+
+    /// A record with its payload.
+    package func record(_ type: RecordType, _ id: String) throws(StoreError) -> StoredRecord? {
+        guard let header = try header(type, id) else { return nil }
+        // Without a snapshot the record may go between the two reads; then it is gone.
+        guard let payload = try base.get(Key.payload(type, id)) else { return nil }
+        let record = Record(type: type, id: id, payload: payload, dataTypeURL: header.dataTypeURL)
+        return StoredRecord(record: record, header: header)
+    }
+
+    /// Whether the id was revoked and is still remembered.
+    package func isRevoked(_ type: RecordType, _ id: String) throws(StoreError) -> Bool {
+        try base.withValue(of: Key.tombstone(type, id)) { _ in true } ?? false
+    }
+
+    /// Nil where nobody has a record, directory record or session under this id.
+    package func principal(_ id: String) throws(StoreError) -> PrincipalRow? {
+        guard let bytes = try base.get(Key.principal(id)) else { return nil }
+        return PrincipalRow(try Row.decode(Brokerfs_State_Principal.self, bytes))
+    }
+
+    /// Nil where there is neither a record nor a member.
+    package func group(_ id: String) throws(StoreError) -> GroupRow? {
+        guard let bytes = try base.get(Key.group(id)) else { return nil }
+        return GroupRow(try Row.decode(Brokerfs_State_Group.self, bytes))
+    }
+
+    /// The options of a type; nil for none.
+    package func options(_ type: RecordType) throws(StoreError) -> RecordOptions? {
+        guard let bytes = try base.get(Key.options(type)) else { return nil }
+        return RecordOptions(try Row.decode(Databroker_Options.self, bytes))
+    }
+
+    /// Types that have had records, in the order of their first.
+    package func types() throws(StoreError) -> [RecordType] {
+        try entries(in: .types, after: 0, limit: .max).map { RecordType($0.id) }
+    }
+
+    /// At most `limit` changes with versions above `version`, ascending.
+    ///
+    /// Throws ``ChangeLogGap`` through its result when changes after `version` were trimmed.
+    package func changes(
+        after version: UInt64,
+        limit: Int
+    ) throws(StoreError) -> ChangeLogPage {
+        let earliest = try metadata().earliestChange
+        guard version + 1 >= earliest else { return .trimmed(earliest: earliest) }
+        return .changes(try collectChanges(after: version, limit: limit))
+    }
+
+    func collectChanges(after version: UInt64, limit: Int) throws(StoreError) -> [Change] {
+        var rows: [(UInt64, [UInt8])] = []
+        let end = Key.successor(of: [Key.Space.change.rawValue])
+        try base.scan(from: Key.change(version + 1), below: end) { key, value in
+            let key = [UInt8](copying: key)
+            rows.append((Key.number(at: key[...]), [UInt8](copying: value)))
+            return rows.count < limit
+        }
+        var changes: [Change] = []
+        for (version, bytes) in rows {
+            changes.append(
+                try Change(version: version, try Row.decode(Brokerfs_State_Change.self, bytes))
+            )
+        }
+        return changes
+    }
+}
+
+/// What the change log answers.
+package enum ChangeLogPage: Equatable, Sendable {
+    case changes([Change])
+    /// Older changes are gone; the reader has to start over from the state.
+    case trimmed(earliest: UInt64)
+}
