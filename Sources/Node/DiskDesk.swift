@@ -12,8 +12,9 @@ enum DiskJob: Sendable {
 
 /// The disk thread: the only owner of the log.
 final class DiskDesk: @unchecked Sendable {
-    // SAFETY: `log` is used by the disk thread alone after `init`.
+    // SAFETY: `log` and `isUnsettled` are used by the disk thread alone after `init`.
     private var log: DurableLog<PosixDisk>
+    private var isUnsettled = true
     private let jobs: Mailbox<DiskJob>
     private let inbox: Mailbox<LocalNode.Inbound>
     private let logger: Logger
@@ -31,8 +32,20 @@ final class DiskDesk: @unchecked Sendable {
     }
 
     func run() {
-        while let waiting = jobs.takeAll() {
+        while let waiting = jobs.takeAll(timeout: .milliseconds(200)) {
             for job in waiting { perform(job) }
+            if waiting.isEmpty { settle() }
+        }
+    }
+
+    /// Nobody waits: what the next append would have to do is done now.
+    private func settle() {
+        guard isUnsettled else { return }
+        isUnsettled = false
+        do {
+            try log.settle()
+        } catch {
+            logger.warning("the log could not prepare", metadata: ["error": "\(error)"])
         }
     }
 
@@ -53,6 +66,7 @@ final class DiskDesk: @unchecked Sendable {
     private func append(_ entries: [LogEntry]) -> Event {
         do throws(LogError) {
             try log.append(entries)
+            isUnsettled = true
             return .written(through: log.lastIndex)
         } catch {
             logger.error("entries were not logged", metadata: ["error": "\(error)"])

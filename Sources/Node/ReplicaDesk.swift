@@ -115,8 +115,8 @@ final class ReplicaDesk: @unchecked Sendable {
     }
 
     private func checkSpace() {
-        let free = PosixDisk.freeBytes(at: node.configuration.dataDirectory)
-        guard let free else { return }
+        let directory = node.configuration.dataDirectory
+        guard let free = try? PosixDisk().freeBytes(in: directory) else { return }
         node.shared.setLowOnSpace(free < node.configuration.diskReserveBytes)
     }
 }

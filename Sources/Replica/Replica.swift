@@ -12,6 +12,8 @@ package struct ReplicaLimits: Sendable {
     /// Entries and bytes of one append: one write and one sync.
     package var batchEntriesMax = 4096
     package var batchBytesMax = 4 << 20
+    /// One encoded command; at most what the log takes as one entry.
+    package var commandBytesMax = 4 << 20
     /// A proposal without an answer after this long is answered with `timedOut`.
     package var commitTimeoutNanoseconds: UInt64 = 2_000_000_000
     /// How often expired records are looked for, seconds.
@@ -51,6 +53,7 @@ package struct Replica<Base: KeyValueStore> {
     private struct Pending {
         var id: ProposalID?
         var command: Command
+        var payload: [UInt8]
         var deadline: UInt64
         var index: UInt64 = 0
         var answered = false
@@ -109,8 +112,19 @@ package struct Replica<Base: KeyValueStore> {
         }
         // The history's time never runs backwards, whatever the wall clock does.
         let command = Command(at: max(at, store.metadata.lastAppliedAt), kind: proposal.kind)
+        let payload = command.encoded()
+        guard payload.count <= limits.commandBytesMax else {
+            let error = CommandError.tooLarge(
+                id: "the change",
+                bytes: payload.count,
+                limit: limits.commandBytesMax
+            )
+            return actions.append(.reply(proposal.id, .failure(.refused(error))))
+        }
         let deadline = now &+ limits.commitTimeoutNanoseconds
-        waiting.append(Pending(id: proposal.id, command: command, deadline: deadline))
+        waiting.append(
+            Pending(id: proposal.id, command: command, payload: payload, deadline: deadline)
+        )
     }
 
     /// Group commit: everything that waits becomes one append.
@@ -122,9 +136,10 @@ package struct Replica<Base: KeyValueStore> {
             guard entries.count < limits.batchEntriesMax, bytes < limits.batchBytesMax else { break }
             lastIndex += 1
             waiting[index].index = lastIndex
-            let payload = waiting[index].command.encoded()
-            bytes += payload.count
-            entries.append(LogEntry(term: term, index: lastIndex, payload: payload))
+            bytes += waiting[index].payload.count
+            entries.append(
+                LogEntry(term: term, index: lastIndex, payload: waiting[index].payload)
+            )
         }
         inFlight.append(contentsOf: waiting.prefix(entries.count))
         waiting.removeFirst(entries.count)
@@ -228,7 +243,9 @@ package struct Replica<Base: KeyValueStore> {
             )
         )
         guard hasMaintenance(command) else { return }
-        waiting.append(Pending(id: nil, command: command, deadline: .max))
+        waiting.append(
+            Pending(id: nil, command: command, payload: command.encoded(), deadline: .max)
+        )
     }
 
     /// Whether the command would do anything; an idle node writes nothing.

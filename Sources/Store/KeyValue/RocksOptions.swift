@@ -44,6 +44,7 @@ package struct RocksOptions: Sendable, Equatable {
         unsafe rocksdb_options_set_max_background_jobs(options, Int32(backgroundJobsMax))
         unsafe rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
         unsafe setSizes(of: options)
+        unsafe neverStall(options)
         unsafe silence(options)
         unsafe setTableFormat(of: options, cache: cache)
         return unsafe RocksNativeOptions(options: options, cache: cache)
@@ -58,6 +59,19 @@ package struct RocksOptions: Sendable, Equatable {
         unsafe rocksdb_options_set_bytes_per_sync(options, 1 << 20)
         // Opening a large store reads no table file only to refresh compaction statistics.
         unsafe rocksdb_options_set_skip_stats_update_on_db_open(options, 1)
+    }
+
+    /// Keeps writes and flushes from waiting for compactions.
+    ///
+    /// On a nearly full disk a compaction finds no space where a flush still does. RocksDB would
+    /// then hold up writes and, once there are too many small tables, hang in `rocksdb_flush`
+    /// until somebody frees space. More tables make reads slower; a caller that hangs is worse.
+    private func neverStall(_ options: OpaquePointer) {
+        let never: Int32 = 1 << 20
+        unsafe rocksdb_options_set_level0_slowdown_writes_trigger(options, never)
+        unsafe rocksdb_options_set_level0_stop_writes_trigger(options, never)
+        unsafe rocksdb_options_set_soft_pending_compaction_bytes_limit(options, 0)
+        unsafe rocksdb_options_set_hard_pending_compaction_bytes_limit(options, 0)
     }
 
     /// Keeps RocksDB from writing its own log.

@@ -2,6 +2,7 @@
 
 import Foundation
 import Store
+import Synchronization
 import Testing
 
 /// A store on a small file system of its own, which fills up.
@@ -40,6 +41,34 @@ struct RocksStoreDiskFullTests {
         let copy = try RocksStore(path: "\(disk.path)/copy", options: disk.options)
         defer { copy.close() }
         try load.verify(in: copy)
+    }
+
+    @Test("flushes go on while compactions find no space")
+    func compactionFails() throws {
+        let disk = try SmallDisk(megabytes: 24)
+        defer { disk.unmount() }
+        let store = try RocksStore(path: "\(disk.path)/state", options: disk.options)
+        defer { store.close() }
+        var load = DiskLoad(store: store)
+        try load.writeUntil(count: 6000)
+        try store.flush()
+        try disk.fill(leaving: 1 << 20)
+        // Each flush makes a small table that covers all keys, so each compaction rewrites all.
+        let flushes = Atomic<Int>(0)
+        let end = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            for _ in 0..<60 {
+                try? store.write(.puts([("key 0", ""), ("last", "")]))
+                try? store.flush()
+                flushes.add(1, ordering: .relaxed)
+            }
+            end.signal()
+        }
+        let hasEnded = end.wait(timeout: .now() + 30) == .success
+        let count = flushes.load(ordering: .relaxed)
+        disk.free()
+        if !hasEnded { end.wait() }
+        #expect(hasEnded, "hung after \(count) flushes")
     }
 
     @Test("a store opens and closes on a disk without a free byte, or says noSpace")

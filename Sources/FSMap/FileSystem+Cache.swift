@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Identity
+import Synchronization
+
+/// What a kernel must forget when the state changes (ARCHITECTURE sections 3.4 and 7).
+extension FileSystem {
+    /// Remembers what is about to change, before it does.
+    ///
+    /// From here on answers about it are not to be believed for long, and revoked sessions that
+    /// are open cannot be read any more.
+    package func willApply(_ effects: [Effect], now: UInt64) {
+        let touches: [Touch]? =
+            effects.count <= options.invalidatedNamesMax
+            ? effects.flatMap(Touch.touches(of:)) : nil
+        state.withLock { state in
+            for effect in effects {
+                guard case .recordRemoved(let type, let id, users: _, revoked: true) = effect
+                else { continue }
+                state.refuse(.record(type, id))
+                if type == .session { state.refuse(.session(id)) }
+            }
+            state.recent.announce(touches?.compactMap(\.key), now: now)
+        }
+    }
+
+    /// What must be invalidated after the state has changed, as far as the kernel may have it.
+    ///
+    /// `content` goes out before the replies, `names` after them.
+    package func invalidations(
+        for effects: [Effect],
+        view: some IdentityView
+    ) -> (content: [Invalidation], names: [Invalidation]) {
+        state.withLock { $0.recent.settle() }
+        var batch = InvalidationBatch(
+            namesMax: options.invalidatedNamesMax
+        )
+        for effect in effects {
+            for touch in Touch.touches(of: effect) where batch.isNew(touch) {
+                add(touch, to: &batch, view: view)
+            }
+        }
+        return batch.result
+    }
+
+    private func add(
+        _ touch: Touch,
+        to batch: inout InvalidationBatch,
+        view: some IdentityView
+    ) {
+        switch touch {
+        case .content(let node): content(of: node, to: &batch, view: view)
+        case .name(let node, in: let directory):
+            let parent = state.withLock { state in
+                if !state.pending.isEmpty { state.pending.remove(node) }
+                return state.inodes.current(directory)
+            }
+            if let parent { batch.add(.entry(parent: parent, name: node.name)) }
+        case .listing(let directory):
+            for inode in state.withLock({ $0.inodes.all(directory) }) {
+                batch.add(.listing(directory: inode))
+            }
+        case .gone(let node, let revoked):
+            gone(node, revoked: revoked, to: &batch, view: view)
+        case .groupNames(let session, let users):
+            groupNames(of: session, users: users, to: &batch, view: view)
+        case .memberNames(let sessions, let user):
+            memberNames(of: user, in: sessions, to: &batch, view: view)
+        case .moved(let session): names(of: session, to: &batch)
+        }
+    }
+
+    /// Attributes and pages; what is open learns which version is current now.
+    private func content(
+        of node: Node,
+        to batch: inout InvalidationBatch,
+        view: some IdentityView
+    ) {
+        let inodes = state.withLock { state in
+            state.inodes.all(node).compactMap { inode in
+                state.inodes[inode].map { (inode, !$0.handles.isEmpty) }
+            }
+        }
+        guard !inodes.isEmpty else { return }
+        for (inode, _) in inodes {
+            batch.add(
+                node.kind == .directory ? .listing(directory: inode) : .content(inode: inode)
+            )
+        }
+        guard inodes.contains(where: \.1), node.kind == .regular else { return }
+        // A state that cannot be read now leaves the old version, which makes readers stale.
+        guard let found = try? tree.presence(of: node, in: view) else { return }
+        state.withLock { state in
+            for (inode, _) in inodes {
+                state.inodes.update(inode) { $0.latestVersion = found.version }
+            }
+        }
+    }
+
+    /// A node that has ceased to exist; or one that has not, after all, or is another one now.
+    private func gone(
+        _ node: Node,
+        revoked: Bool,
+        to batch: inout InvalidationBatch,
+        view: some IdentityView
+    ) {
+        guard !state.withLock({ $0.inodes.all(node).isEmpty }) else { return }
+        let found = revoked ? nil : (try? tree.presence(of: node, in: view)) ?? nil
+        let inodes = state.withLock { state in
+            let isPending = isPending(node, state)
+            for inode in state.inodes.all(node) {
+                guard let entry = state.inodes[inode], !entry.isUncommitted, !isPending else {
+                    continue
+                }
+                if let found, state.inodes.isSame(entry.number, found.number) { continue }
+                state.inodes.remove(inode, revoked ? .revoked : .gone)
+            }
+            return state.inodes.all(node)
+        }
+        for inode in inodes {
+            batch.add(
+                node.kind == .directory ? .listing(directory: inode) : .content(inode: inode)
+            )
+        }
+        names(of: node, to: &batch)
+    }
+
+    /// Every name under which the kernel has looked up a node.
+    private func names(of node: Node, to batch: inout InvalidationBatch) {
+        let name = node.name
+        let known = state.withLock { state in
+            state.inodes.all(node).flatMap { inode -> [Invalidation] in
+                guard let entry = state.inodes[inode] else { return [] }
+                return entry.parents.filter { state.inodes[$0] != nil }.map {
+                    entry.removal == nil
+                        ? .entry(parent: $0, name: name)
+                        : .delete(parent: $0, child: inode, name: name)
+                }
+            }
+        }
+        known.forEach { batch.add($0) }
+    }
+
+    /// A session's name in the groups of its old and its new principal.
+    private func groupNames(
+        of session: Node,
+        users: [Node],
+        to batch: inout InvalidationBatch,
+        view: some IdentityView
+    ) {
+        guard state.withLock({ $0.inodes.groupSessionsCount > 0 }) else { return }
+        let name = session.name
+        for case .user(let user) in users {
+            // Where the state cannot be read, nothing is listed and nothing has been.
+            let header = try? view.header(.directoryUser, user)
+            for group in header?.facts.groupIDs ?? [] {
+                let parent = state.withLock { $0.inodes.current(.groupSessions(group)) }
+                if let parent { batch.add(.entry(parent: parent, name: name)) }
+            }
+        }
+    }
+
+    /// The names of a user's sessions in a group that the user joined or left.
+    private func memberNames(
+        of user: Node,
+        in sessions: Node,
+        to batch: inout InvalidationBatch,
+        view: some IdentityView
+    ) {
+        let parent = state.withLock { $0.inodes.current(sessions) }
+        guard let parent, case .user(let user) = user else { return }
+        var names: [String] = []
+        do {
+            try tree.forEachSession(of: user, in: view) { names.append(FileName.encode($0.id)) }
+        } catch {
+            return batch.addEverything()
+        }
+        for name in names { batch.add(.entry(parent: parent, name: name)) }
+    }
+
+    /// Asked after a reply about an inode was sent: what changed since the mark was taken.
+    package func raced(since mark: CacheMark, inode: UInt64) -> [Invalidation] {
+        state.withLock { state in
+            guard !state.recent.isQuiet(since: mark), let node = state.inodes[inode]?.node else {
+                return []
+            }
+            guard node.kind == .directory else {
+                let isTouched = state.recent.isTouched(.node(node), since: mark)
+                return isTouched ? [.content(inode: inode)] : []
+            }
+            guard !state.recent.isUnknown(since: mark) else {
+                return [.listing(directory: inode), .everything]
+            }
+            return racedNames(since: mark, node, inode, state)
+        }
+    }
+
+    /// What was listed meanwhile: names and attributes in one directory.
+    private func racedNames(
+        since mark: CacheMark,
+        _ directory: Node,
+        _ inode: UInt64,
+        _ state: borrowing State
+    ) -> [Invalidation] {
+        var result: [Invalidation] = []
+        for key in state.recent.touched(since: mark) {
+            switch key {
+            case .node(directory), .listing(directory): result.append(.listing(directory: inode))
+            case .names(directory): result.append(.everything)
+            case .node(let child) where child.canBeNamed(in: directory):
+                result.append(.entry(parent: inode, name: child.name))
+                if child.kind != .directory, let known = state.inodes.current(child) {
+                    result.append(.content(inode: known))
+                }
+            case .listing(let child) where child.canBeNamed(in: directory):
+                if let known = state.inodes.current(child) {
+                    result.append(.listing(directory: known))
+                }
+            default: break
+            }
+        }
+        return InvalidationBatch.unique(result)
+    }
+
+    /// Asked after a reply about a name was sent: what changed since the mark was taken.
+    package func raced(
+        since mark: CacheMark,
+        name: String,
+        in parent: UInt64
+    ) -> [Invalidation] {
+        state.withLock { state in
+            guard !state.recent.isQuiet(since: mark),
+                let directory = state.inodes[parent]?.node
+            else { return [] }
+            let entry = Invalidation.entry(parent: parent, name: name)
+            let fixed = directory.fixedChildren.first { $0.name == name }
+            var node = fixed
+            if case .id(let id)? = FileName.decode(name), fixed == nil {
+                node = directory.child(id)
+            }
+            guard let node else { return [entry] }
+            let recent = state.recent
+            guard
+                recent.isTouched(.node(node), since: mark)
+                    || recent.isTouched(.listing(node), since: mark)
+                    || recent.isTouched(.names(directory), since: mark)
+            else { return [] }
+            guard let inode = state.inodes.current(node) else { return [entry] }
+            return [
+                node.kind == .directory ? .listing(directory: inode) : .content(inode: inode),
+                entry,
+            ]
+        }
+    }
+}
+
+extension FileSystem.State {
+    /// Whoever has the file open cannot read it any more.
+    mutating func refuse(_ node: Node) {
+        for inode in inodes.all(node) where inodes[inode]?.isUncommitted == false {
+            inodes.remove(inode, .revoked)
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Synchronization
+
+/// Opening, reading and closing files.
+extension FileSystem {
+    /// Opens a file; the handle keeps the content there is now.
+    ///
+    /// Throws ``FSError/notPermitted`` for writing what the contract does not let be written and
+    /// ``FSError/tooManyOpen`` beyond ``FileSystemOptions/openFilesMax``.
+    package func open(
+        _ inode: UInt64,
+        flags: OpenFlags,
+        view: some IdentityView
+    ) throws(FSError) -> Opened {
+        let entry = try entry(of: inode)
+        guard entry.node.kind != .directory else { throw .isDirectory }
+        guard entry.node.kind == .regular else { throw .invalid("a symbolic link is not opened") }
+        let target = try writeTarget(of: entry.node, flags: flags)
+        try refuseRevoked(entry.node, target: target, view: view)
+        let isNeeded = flags.contains(.read) || (target != nil && flags.isDisjoint(with: .emptying))
+        let snapshot = try tree.snapshot(of: entry.node, isNeeded: isNeeded, in: view)
+        guard let snapshot else { throw try missing(entry.node, view: view) }
+        guard state.withLock({ $0.inodes.isSame(entry.number, snapshot.number) }) else {
+            throw .stale
+        }
+        let stage = try target.map { target throws(FSError) in
+            try self.stage(for: target, flags: flags, snapshot: snapshot)
+        }
+        return try add(inode, entry.node, flags, snapshot: snapshot, target: target, stage: stage)
+    }
+
+    /// What a handle may write; nil for one that only reads.
+    private func writeTarget(of node: Node, flags: OpenFlags) throws(FSError) -> WriteTarget? {
+        guard flags.contains(.write) else {
+            guard !flags.contains(.truncate) else { throw .notPermitted }
+            return nil
+        }
+        guard let target = WriteTarget(node) else { throw .notPermitted }
+        // Half a document at the end of a document is never a document.
+        guard target.form != .document || !flags.contains(.append) else { throw .notPermitted }
+        return target
+    }
+
+    func refuseRevoked(
+        _ node: Node,
+        target: WriteTarget?,
+        view: some IdentityView
+    ) throws(FSError) {
+        guard target != nil, case .session(let id) = node else { return }
+        let isRevoked = try Tree.ask { () throws(ViewError) in try view.isRevoked(session: id) }
+        if isRevoked { throw .revoked }
+    }
+
+    private func stage(
+        for target: WriteTarget,
+        flags: OpenFlags,
+        snapshot: Snapshot
+    ) throws(FSError) -> StagedDocument {
+        let bytesMax = target.stagedBytesMax
+        if flags.contains(.truncate) { return StagedDocument(emptyWithMax: bytesMax) }
+        if flags.contains(.append) { return StagedDocument(appendingWithMax: bytesMax) }
+        return StagedDocument(editing: try snapshot.content.bytes(), bytesMax: bytesMax)
+    }
+
+    /// Gives an open file its handle and decides what the page cache may do.
+    func add(
+        _ inode: UInt64,
+        _ node: Node,
+        _ flags: OpenFlags,
+        snapshot: Snapshot?,
+        target: WriteTarget?,
+        stage: StagedDocument?
+    ) throws(FSError) -> Opened {
+        try state.withLock { state throws(FSError) in
+            guard state.files.count + state.directories.count < options.openFilesMax else {
+                throw .tooManyOpen
+            }
+            guard let entry = state.inodes[inode] else { throw .stale }
+            if let removal = entry.removal { throw removal.error }
+            try reserve(stage?.bytes.count ?? 0, &state)
+            let version = snapshot?.version
+            // A reader of another version fills the pages with its own: they are not for us.
+            let isShared = entry.handles.contains { handle in
+                guard let other = state.files[handle], !other.isDirectIO else { return false }
+                return other.snapshot?.version != version
+            }
+            let isDirectIO = node.isVolatile || target != nil || isShared
+            let handle = state.nextHandle()
+            state.inodes.update(inode) {
+                $0.handles.append(handle)
+                $0.latestVersion = version ?? $0.latestVersion
+                if !isDirectIO { $0.cachedVersion = version }
+            }
+            state.files[handle] = OpenFile(
+                inode: inode,
+                node: node,
+                flags: flags,
+                isDirectIO: isDirectIO,
+                snapshot: snapshot,
+                target: target,
+                stage: stage
+            )
+            return Opened(
+                handle: handle,
+                directIO: isDirectIO,
+                keepCache: !isDirectIO && entry.cachedVersion == version
+            )
+        }
+    }
+
+    /// Counts staged bytes that are more (or fewer) than before. Throws ``FSError/noSpace``.
+    func reserve(_ more: Int, _ state: inout State) throws(FSError) {
+        guard more <= 0 || state.stagedBytes + more <= options.stagedBytesMax else {
+            throw .noSpace
+        }
+        state.stagedBytes += more
+    }
+
+    /// Reads through a handle: its own staged bytes, or the content it was opened with.
+    ///
+    /// Throws ``FSError/revoked`` once the session is, whatever was read before.
+    package func read(
+        _ handle: UInt64,
+        offset: UInt64,
+        count: Int,
+        view: some IdentityView
+    ) throws(FSError) -> ArraySlice<UInt8> {
+        let file = try file(handle)
+        guard file.flags.contains(.read) else { throw .badHandle }
+        try refuseGone(file, view: view)
+        if let stage = file.stage, stage.mode == .whole {
+            return Self.slice(stage.bytes, offset: offset, count: count)
+        }
+        if file.node == .allEvents {
+            let events = view.events
+            let number = file.node.number(ofGeneration: events.generation)
+            // The file has been started anew: whoever follows it opens it again.
+            guard number == file.snapshot?.number else { return [] }
+            return Self.slice(events.bytes, offset: offset, count: count)
+        }
+        return Self.slice(try rendered(file, handle), offset: offset, count: count)
+    }
+
+    private static func slice(_ bytes: [UInt8], offset: UInt64, count: Int) -> ArraySlice<UInt8> {
+        guard offset < UInt64(bytes.count), count > 0 else { return [] }
+        let start = Int(offset)
+        return bytes[start..<min(bytes.count, start + min(count, bytes.count))]
+    }
+
+    /// The content of the snapshot, rendered once.
+    private func rendered(_ file: OpenFile, _ handle: UInt64) throws(FSError) -> [UInt8] {
+        if let rendered = file.rendered { return rendered }
+        let bytes = try file.snapshot?.content.bytes() ?? []
+        state.withLock { $0.files[handle]?.rendered = bytes }
+        return bytes
+    }
+
+    func file(_ handle: UInt64) throws(FSError) -> OpenFile {
+        guard let file = state.withLock({ $0.files[handle] }) else { throw .badHandle }
+        return file
+    }
+
+    /// Throws where what the handle was opened on is gone, even where nobody has told us yet.
+    private func refuseGone(_ file: OpenFile, view: some IdentityView) throws(FSError) {
+        if let removal = state.withLock({ $0.inodes[file.inode]?.removal }) {
+            throw removal.error
+        }
+        guard file.snapshot != nil else { return }
+        let session: String
+        switch file.node {
+        case .session(let id), .record(.session, let id): session = id
+        default: return
+        }
+        let header = try Tree.ask { () throws(ViewError) in try view.header(.session, session) }
+        guard header == nil else { return }
+        throw try missing(file.node, view: view)
+    }
+
+    /// Closes a file; what its pages may have spoilt is to be invalidated.
+    package func release(_ handle: UInt64) -> [Invalidation] {
+        state.withLock { state in
+            guard let file = state.files.removeValue(forKey: handle) else { return [] }
+            state.stagedBytes -= file.stagedBytes
+            guard let entry = state.inodes[file.inode] else { return [] }
+            state.inodes.update(file.inode) { $0.handles.removeAll { $0 == handle } }
+            func isStale(_ file: OpenFile) -> Bool {
+                !file.isDirectIO && file.snapshot?.version != entry.latestVersion
+            }
+            guard isStale(file) else { return [] }
+            let remaining = entry.handles.compactMap { $0 == handle ? nil : state.files[$0] }
+            guard !remaining.contains(where: isStale) else { return [] }
+            state.inodes.update(file.inode) { $0.cachedVersion = nil }
+            return [.content(inode: file.inode)]
+        }
+    }
+}
+
+extension OpenFlags {
+    /// Flags with which a writer does not start from what is there.
+    static let emptying: OpenFlags = [.truncate, .append]
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Synchronization
+
+/// Creating, writing and committing (PRODUCT section 2).
+extension FileSystem {
+    /// Creates a file that nobody else sees before it is committed; adds one lookup.
+    ///
+    /// Throws ``FSError/notPermitted`` where the contract lets nothing be created and
+    /// ``FSError/revoked`` for the id of a revoked session.
+    package func create(
+        _ name: String,
+        in parent: UInt64,
+        flags: OpenFlags,
+        now: UInt64,
+        view: some IdentityView
+    ) throws(FSError) -> (Entry, Opened) {
+        let directory = try directory(parent)
+        guard try presence(of: directory, view: view) != nil else { throw .stale }
+        let named = try tree.resolve(name, in: directory, view: view)
+        guard case .node(let node) = named else { throw Self.refusal(named, in: directory) }
+        if let found = try presence(of: node, in: directory, view: view) {
+            return try openExisting(node, found, in: parent, directory, flags, now, view)
+        }
+        guard var target = WriteTarget(node), Self.canCreate(node, in: directory) else {
+            throw .notPermitted
+        }
+        guard target.form != .document || !flags.contains(.append) else { throw .notPermitted }
+        try refuseRevoked(node, target: target, view: view)
+        if case .session = node, try tree.presence(of: node, in: view) != nil {
+            throw .invalid("the session belongs to somebody else")
+        }
+        try Self.validate(node)
+        target.isExclusive = flags.contains(.exclusive)
+        if case .userSessions(let user) = directory { target.requiredUser = user }
+        let stage = StagedDocument(emptyWithMax: target.stagedBytesMax)
+        let (inode, number) = state.withLock { state in
+            let number = node.number(ofLocal: state.pending.nextCount())
+            return (state.inodes.create(node, number: number, in: parent), number)
+        }
+        let opened: Opened
+        do {
+            opened = try add(inode, node, flags, snapshot: nil, target: target, stage: stage)
+        } catch {
+            forget(inode, lookups: 1)
+            throw error
+        }
+        let presence = Presence(number: number, modifiedAt: options.mountedAt)
+        let entry = Entry(
+            inode: inode,
+            attributes: tree.attributes(of: node, presence),
+            entrySeconds: 0,
+            attributeSeconds: 0
+        )
+        return (entry, opened)
+    }
+
+    private func openExisting(
+        _ node: Node,
+        _ found: Presence,
+        in parent: UInt64,
+        _ directory: Node,
+        _ flags: OpenFlags,
+        _ now: UInt64,
+        _ view: some IdentityView
+    ) throws(FSError) -> (Entry, Opened) {
+        guard !flags.contains(.exclusive) else { throw .exists }
+        let entry = state.withLock { state in
+            self.entry(node, found, in: parent, directory, now: now, &state)
+        }
+        do {
+            return (entry, try open(entry.inode, flags: flags, view: view))
+        } catch {
+            forget(entry.inode, lookups: 1)
+            throw error
+        }
+    }
+
+    /// Why nothing of a name can be created.
+    static func refusal(_ named: NamedNode, in directory: Node) -> FSError {
+        let takesIDs = directory.child("x") != nil && directory != .clusterNodes
+        return takesIDs ? .invalid("not the escaped form of an id") : .notPermitted
+    }
+
+    /// Where new files may appear.
+    static func canCreate(_ node: Node, in directory: Node) -> Bool {
+        switch (node, directory) {
+        case (.session, .sessions), (.session, .userSessions): true
+        case (.session, _): false
+        default: true
+        }
+    }
+
+    /// The id of a new node must be one that a record may have.
+    static func validate(_ node: Node) throws(FSError) {
+        do {
+            if let id = node.record?.id {
+                try RecordID.validate(id)
+                if case .contextValue = node, !node.isContextValue(withID: id) {
+                    throw FSError.invalid("a source and a key that do not make one id")
+                }
+            } else if case .group(let id) = node {
+                try RecordID.validate(id)
+            }
+        } catch let error as DocumentError {
+            throw FSError(error)
+        } catch let error as FSError {
+            throw error
+        } catch {
+            throw .invalid("\(error)")
+        }
+    }
+
+    /// Stages a write; asks for the commit at once where it completes the document.
+    ///
+    /// Throws ``FSError/invalid(_:)`` for a document that is complete and wrong, because shells
+    /// do not look at what `close` says.
+    package func write(
+        _ handle: UInt64,
+        offset: UInt64,
+        bytes: [UInt8],
+        view: some IdentityView
+    ) throws(FSError) -> WriteStep {
+        let file = try file(handle)
+        guard let target = file.target else { throw .badHandle }
+        if let removal = state.withLock({ $0.inodes[file.inode]?.removal }) { throw removal.error }
+        let staged = try changeStage(handle) { stage throws(FSError) in
+            try stage.write(bytes, at: offset)
+        }
+        guard let (stage, mayBeAll) = staged, mayBeAll,
+            target.isComplete(stage.bytes, stage.mode)
+        else { return .staged }
+        return .commit(try beginCommit(handle, stage, target, view: view))
+    }
+
+    /// Commits what is staged; flush and fsync.
+    ///
+    /// A file that was emptied and never written is committed by its second flush: the first one
+    /// is the shell closing its spare descriptor before the command has written anything, and
+    /// gets ``FSError/invalid(_:)``, which shells ignore and everything else reports.
+    package func flush(_ handle: UInt64, view: some IdentityView) throws(FSError) -> FlushStep {
+        let file = try file(handle)
+        guard let target = file.target, var stage = file.stage else { return .clean }
+        switch stage.pending {
+        case .nothing: return .clean
+        case .document: break
+        case .untouched:
+            let counted = try changeStage(handle) { $0.isEmptiedForGood() }
+            guard let counted, counted.1, target.form != .document else {
+                throw .invalid("nothing has been written")
+            }
+            stage = counted.0
+        }
+        return .commit(try beginCommit(handle, stage, target, view: view))
+    }
+
+    /// The commit that a write, flush or truncate asked for succeeded.
+    package func committed(_ handle: UInt64) {
+        state.withLock { state in
+            guard var file = state.files.removeValue(forKey: handle) else { return }
+            let before = file.stagedBytes
+            file.stage?.committed()
+            file.target?.isExclusive = false
+            state.stagedBytes += file.stagedBytes - before
+            state.files[handle] = file
+            state.inodes.commit(file.inode)
+        }
+    }
+
+    /// The commit failed: what was staged is dropped, the record is as it was.
+    package func commitFailed(_ handle: UInt64) {
+        drop(handle)
+    }
+
+    /// Sets the size of the staged content, or, without a handle, of the file itself.
+    package func truncate(
+        _ inode: UInt64,
+        handle: UInt64?,
+        sizeBytes: UInt64,
+        view: some IdentityView
+    ) throws(FSError) -> FlushStep {
+        if let handle {
+            guard try file(handle).target != nil else { throw .badHandle }
+            _ = try changeStage(handle) { stage throws(FSError) in
+                try stage.truncate(to: sizeBytes)
+            }
+            return .clean
+        }
+        let entry = try entry(of: inode)
+        guard entry.node.kind == .regular else { throw .isDirectory }
+        guard let target = WriteTarget(entry.node) else { throw .notPermitted }
+        guard !entry.isUncommitted else { throw .busy }
+        guard let snapshot = try tree.snapshot(of: entry.node, isNeeded: true, in: view) else {
+            throw try missing(entry.node, view: view)
+        }
+        var stage = StagedDocument(
+            editing: try snapshot.content.bytes(),
+            bytesMax: target.stagedBytesMax
+        )
+        guard UInt64(stage.bytes.count) != sizeBytes else { return .clean }
+        try stage.truncate(to: sizeBytes)
+        return .commit(try target.command(stage.bytes, .whole, in: view))
+    }
+
+    /// Makes the command; what can never become one is dropped.
+    private func beginCommit(
+        _ handle: UInt64,
+        _ stage: StagedDocument,
+        _ target: WriteTarget,
+        view: some IdentityView
+    ) throws(FSError) -> Command.Kind {
+        do {
+            let command = try target.command(stage.bytes, stage.mode, in: view)
+            _ = try changeStage(handle) { $0.beginCommit() }
+            return command
+        } catch {
+            // A document that has only begun may still be finished through another descriptor.
+            let isFinal = target.form != .document || JSONShape.isComplete(stage.bytes)
+            if isFinal { drop(handle) }
+            throw error
+        }
+    }
+
+    private func drop(_ handle: UInt64) {
+        state.withLock { state in
+            guard var file = state.files.removeValue(forKey: handle) else { return }
+            state.stagedBytes -= file.stagedBytes
+            file.stage?.drop()
+            state.files[handle] = file
+        }
+    }
+
+    /// Changes the stage of a handle within the limit of all open files.
+    private func changeStage<Result: Sendable>(
+        _ handle: UInt64,
+        _ change: (inout StagedDocument) throws(FSError) -> Result
+    ) throws(FSError) -> (StagedDocument, Result)? {
+        try state.withLock { state throws(FSError) in
+            guard var file = state.files[handle], var stage = file.stage else { return nil }
+            // The file gives its stage away, so that a write does not copy what is staged.
+            file.stage = nil
+            state.files[handle] = file
+            let (before, bytesBefore) = (stage.bytes.count, stage)
+            defer {
+                file.stage = stage
+                state.files[handle] = file
+            }
+            do throws(FSError) {
+                let result = try change(&stage)
+                try reserve(stage.bytes.count - before, &state)
+                return (stage, result)
+            } catch {
+                stage = bytesBefore
+                throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Synchronization
+
+/// The tree as a kernel meets it: inodes, open files, and what the kernel may remember.
+///
+/// Source: PRODUCT sections 1 to 4, `reference/fuse.md` sections 5.2 to 5.4.
+///
+/// INVARIANT: nothing is answered that was not in the view the caller gave, and no lock is held
+/// while the view is asked.
+/// INVARIANT: a file whose session was revoked answers ``FSError/revoked`` to everything.
+package final class FileSystem: Sendable {
+    package static let rootInode: UInt64 = 1
+
+    /// What changes from call to call.
+    struct State {
+        var inodes = InodeTable()
+        var files: [UInt64: OpenFile] = [:]
+        var directories: [UInt64: OpenDirectory] = [:]
+        var recent: RecentChanges
+        var pending: PendingDirectories
+        var stagedBytes = 0
+        private var lastHandle: UInt64 = 0
+
+        init(_ options: FileSystemOptions) {
+            recent = RecentChanges(
+                recentNanoseconds: options.recentNanoseconds,
+                changesMax: options.recentChangesMax
+            )
+            pending = PendingDirectories(countMax: options.pendingDirectoriesMax)
+        }
+
+        mutating func nextHandle() -> UInt64 {
+            lastHandle += 1
+            return lastHandle
+        }
+    }
+
+    let options: FileSystemOptions
+    let tree: Tree
+    let state: Mutex<State>
+
+    /// An empty mount; nothing has been looked up but the root.
+    package init(owners: Owners, options: FileSystemOptions) {
+        self.options = options
+        tree = Tree(owners: owners, version: options.version, mountedAt: options.mountedAt)
+        state = Mutex(State(options))
+    }
+
+    /// A moment to ask ``raced(since:inode:)`` about; taken before the state is read.
+    package func mark() -> CacheMark {
+        state.withLock { $0.recent.mark }
+    }
+
+    /// Finds a name in a directory; adds one lookup when it is found.
+    package func lookup(
+        _ name: String,
+        in parent: UInt64,
+        now: UInt64,
+        view: some IdentityView
+    ) throws(FSError) -> LookupReply {
+        let directory = try directory(parent)
+        guard case .node(let node) = try tree.resolve(name, in: directory, view: view) else {
+            // Which id a cut name will have is not known, so nobody can be told when it appears.
+            let isCut = FileName.decode(name).map { if case .cut = $0 { true } else { false } }
+            let isForgettable = directory.isVolatile || isCut == true
+            return .missing(seconds: isForgettable ? 0 : options.cacheSeconds)
+        }
+        let found = try presence(of: node, in: directory, view: view)
+        return state.withLock { state in
+            guard let found else {
+                let isForgettable =
+                    directory.isVolatile || node.isVolatile || isPending(directory, state)
+                    || isRecent(node, in: directory, now: now, state)
+                return .missing(seconds: isForgettable ? 0 : options.cacheSeconds)
+            }
+            return .found(entry(node, found, in: parent, directory, now: now, &state))
+        }
+    }
+
+    /// Takes lookups back.
+    package func forget(_ inode: UInt64, lookups: UInt64) {
+        state.withLock { $0.inodes.forget(inode, lookups: lookups) }
+    }
+
+    /// Takes back the lookup of a reply that could not be delivered.
+    package func undoLookup(_ inode: UInt64) {
+        forget(inode, lookups: 1)
+    }
+
+    /// What `stat` shows and how long it may be believed.
+    ///
+    /// A handle shows the version it was opened with. Throws ``FSError/revoked`` for a revoked
+    /// session and ``FSError/stale`` for anything else that is gone.
+    package func attributes(
+        of inode: UInt64,
+        handle: UInt64?,
+        now: UInt64,
+        view: some IdentityView
+    ) throws(FSError) -> (Attributes, seconds: Double) {
+        let entry = try entry(of: inode)
+        let file = handle.flatMap { handle in state.withLock { $0.files[handle] } }
+        guard !entry.isUncommitted else {
+            let sizes = entry.handles.map { handle in
+                state.withLock { $0.files[handle]?.sizeBytes ?? 0 }
+            }
+            let presence = Presence(
+                number: entry.number,
+                modifiedAt: options.mountedAt,
+                sizeBytes: file?.sizeBytes ?? sizes.max() ?? 0
+            )
+            return (tree.attributes(of: entry.node, presence), 0)
+        }
+        guard let found = try presence(of: entry.node, view: view) else {
+            throw try missing(entry.node, view: view)
+        }
+        let isSame = state.withLock { state in
+            guard state.inodes.isSame(entry.number, found.number) else { return false }
+            state.inodes.update(inode) { $0.number = found.number }
+            return true
+        }
+        guard isSame else { throw .stale }
+        var attributes = tree.attributes(of: entry.node, found)
+        if let file, file.stage != nil || file.snapshot?.version != found.version,
+            entry.node != .allEvents
+        {
+            attributes.sizeBytes = file.sizeBytes
+            return (attributes, 0)
+        }
+        return (attributes, state.withLock { attributeSeconds(entry.node, now: now, $0) })
+    }
+
+    /// Where a symbolic link points.
+    package func target(of inode: UInt64, view: some IdentityView) throws(FSError) -> String {
+        let node = try entry(of: inode).node
+        guard case .member(_, let user) = node else {
+            throw .invalid("\(node.path) is not a symbolic link")
+        }
+        guard try presence(of: node, view: view) != nil else { throw .stale }
+        return Tree.linkTarget(ofMember: user)
+    }
+
+    /// The value of an extended attribute, without a line feed.
+    package func extendedAttribute(
+        _ name: String,
+        of inode: UInt64,
+        caller uid: UInt32,
+        view: some IdentityView
+    ) throws(FSError) -> [UInt8] {
+        let node = try entry(of: inode).node
+        guard !Metadata.isForeign(name) else { throw .unsupported }
+        guard let key = Metadata(name: name) else { throw .noAttribute }
+        let value = try tree.metadata(of: node, in: view).first { $0.key == key }?.value
+        guard let value else { throw .noAttribute }
+        return Array(value.utf8)
+    }
+
+    /// The names of the extended attributes.
+    package func extendedAttributes(
+        of inode: UInt64,
+        view: some IdentityView
+    ) throws(FSError) -> [String] {
+        let node = try entry(of: inode).node
+        return try tree.metadata(of: node, in: view).map(\.key.name)
+    }
+
+    /// Records and their payload bytes, for `statfs`.
+    package func statistics(
+        view: some IdentityView
+    ) throws(FSError) -> (files: UInt64, bytes: UInt64) {
+        try tree.totals(in: view)
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+
+/// What the kernel knows of this mount: inodes, how often it looked them up, and under which names.
+///
+/// Source: the FUSE protocol's lookup counts and FORGET; `reference/fuse.md` section 5.4.
+///
+/// INVARIANT: a number is never given twice; a lookup count is never below zero.
+/// INVARIANT: a node has at most one current inode; an inode that was current and is not has been
+/// removed, so that a recreated name is a new inode.
+struct InodeTable {
+    /// Why an inode stands for nothing any more.
+    enum Removal: Equatable {
+        case revoked, gone
+
+        var error: FSError { self == .revoked ? .revoked : .stale }
+    }
+
+    struct Inode {
+        let node: Node
+        /// `st_ino` of the object it stands for; a local one while there is none.
+        var number: UInt64
+        var lookups: UInt64 = 0
+        /// Open files and directories; an inode outlives its last lookup while there are any.
+        var handles: [UInt64] = []
+        /// The directories in which the kernel has looked it up.
+        var parents: [UInt64] = []
+        var removal: Removal?
+        /// A file that was created and not committed yet.
+        var isUncommitted = false
+        /// The version whose pages the kernel may have.
+        var cachedVersion: ContentVersion?
+        /// The version that was current when somebody last looked.
+        var latestVersion: ContentVersion?
+    }
+
+    private var inodes: [UInt64: Inode] = [:]
+    private var current: [Node: UInt64] = [:]
+    /// Removed and uncommitted inodes that the kernel still knows.
+    private var others: [Node: [UInt64]] = [:]
+    private var last: UInt64 = FileSystem.rootInode
+    /// How many current inodes are the sessions of a group.
+    private(set) var groupSessionsCount = 0
+
+    init() {
+        inodes[FileSystem.rootInode] = Inode(node: .root, number: Node.root.fixedNumber, lookups: 1)
+        current[.root] = FileSystem.rootInode
+    }
+
+    var count: Int { inodes.count }
+
+    subscript(inode: UInt64) -> Inode? { inodes[inode] }
+
+    /// Changes what is known of an inode; nothing where it is not known.
+    mutating func update(_ inode: UInt64, _ change: (inout Inode) -> Void) {
+        guard var entry = inodes[inode] else { return }
+        // The entry is out of the table while it changes, so that its arrays are not copied.
+        inodes[inode] = nil
+        change(&entry)
+        inodes[inode] = entry
+        if entry.lookups == 0, entry.handles.isEmpty { drop(inode) }
+    }
+
+    /// The inode of a node that exists; nil while the kernel does not know it.
+    func current(_ node: Node) -> UInt64? { current[node] }
+
+    /// Every inode of a node that the kernel still knows, the current one last.
+    func all(_ node: Node) -> [UInt64] {
+        (others[node] ?? []) + (current[node].map { [$0] } ?? [])
+    }
+
+    /// The inodes that were looked up in a directory by a name; slow.
+    func children(of parent: UInt64, named name: String) -> [UInt64] {
+        inodes
+            .filter { $0.value.parents.contains(parent) && $0.value.node.name == name }
+            .map(\.key)
+            .sorted()
+    }
+
+    /// Counts one lookup of a node in a directory and gives it its inode.
+    ///
+    /// A number other than the one known means another object: the old inode is removed.
+    mutating func lookUp(_ node: Node, number: UInt64, in parent: UInt64) -> UInt64 {
+        if let inode = current[node], let entry = inodes[inode] {
+            if isSame(entry.number, number) {
+                update(inode) {
+                    $0.number = number
+                    $0.lookups += 1
+                    if !$0.parents.contains(parent) { $0.parents.append(parent) }
+                }
+                return inode
+            }
+            remove(inode, .gone)
+        }
+        let inode = add(node, number: number, in: parent)
+        current[node] = inode
+        if case .groupSessions = node { groupSessionsCount += 1 }
+        return inode
+    }
+
+    /// Counts one lookup of a file that nobody else can see yet.
+    mutating func create(_ node: Node, number: UInt64, in parent: UInt64) -> UInt64 {
+        let inode = add(node, number: number, in: parent)
+        update(inode) { $0.isUncommitted = true }
+        others[node, default: []].append(inode)
+        return inode
+    }
+
+    /// The file has been committed: unless it was looked up since, its inode is the node's.
+    mutating func commit(_ inode: UInt64) {
+        guard let entry = inodes[inode], entry.isUncommitted else { return }
+        update(inode) { $0.isUncommitted = false }
+        guard current[entry.node] == nil, entry.removal == nil else { return }
+        forgetOther(inode, of: entry.node)
+        current[entry.node] = inode
+    }
+
+    /// Takes `count` lookups back; forgets the inode with the last one.
+    mutating func forget(_ inode: UInt64, lookups count: UInt64) {
+        guard inode != FileSystem.rootInode else { return }
+        update(inode) {
+            precondition($0.lookups >= count, "the kernel forgot an inode more often than it knew it")
+            $0.lookups -= count
+        }
+    }
+
+    /// The inode stands for nothing from now on; the node gets a new one when it is looked up.
+    mutating func remove(_ inode: UInt64, _ removal: Removal) {
+        guard inode != FileSystem.rootInode, let entry = inodes[inode] else { return }
+        update(inode) { $0.removal = $0.removal ?? removal }
+        guard current[entry.node] == inode else { return }
+        current[entry.node] = nil
+        if case .groupSessions = entry.node { groupSessionsCount -= 1 }
+        others[entry.node, default: []].append(inode)
+    }
+
+    /// Whether the two numbers can be of one object. One that is local becomes a real one.
+    func isSame(_ known: UInt64, _ found: UInt64) -> Bool {
+        known == found || Node.isLocal(known) || Node.isGeneration(found)
+    }
+
+    private mutating func add(_ node: Node, number: UInt64, in parent: UInt64) -> UInt64 {
+        last += 1
+        inodes[last] = Inode(node: node, number: number, lookups: 1, parents: [parent])
+        return last
+    }
+
+    private mutating func drop(_ inode: UInt64) {
+        guard let entry = inodes.removeValue(forKey: inode) else { return }
+        guard current[entry.node] == inode else { return forgetOther(inode, of: entry.node) }
+        current[entry.node] = nil
+        if case .groupSessions = entry.node { groupSessionsCount -= 1 }
+    }
+
+    private mutating func forgetOther(_ inode: UInt64, of node: Node) {
+        others[node]?.removeAll { $0 == inode }
+        if others[node]?.isEmpty == true { others[node] = nil }
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one open file has written and nobody else sees yet.
+///
+/// Source: PRODUCT section 2 and what shells really do: `echo x > f` opens, duplicates the
+/// descriptor and closes the first one, so that a flush comes before the first write.
+///
+/// INVARIANT: holds at most `bytesMax` bytes; what was committed or dropped is never asked for again.
+struct StagedDocument {
+    enum Mode {
+        /// The bytes are the whole new content.
+        case whole
+        /// The bytes go to the end of what the file has when they are committed.
+        case append
+    }
+
+    /// What a flush has to do.
+    enum Pending: Equatable {
+        case nothing
+        /// The file was emptied and nothing written yet: probably a shell that is about to write.
+        case untouched
+        case document
+    }
+
+    let mode: Mode
+    let bytesMax: Int
+    private(set) var bytes: [UInt8]
+    /// Began empty, so that one write can be everything.
+    private var isFresh: Bool
+    private var isDirty: Bool
+    private var isUntouched: Bool
+    private var untouchedFlushes = 0
+    private var changes: UInt64 = 0
+    private var committing: UInt64?
+
+    /// Starts from the content as it was opened.
+    init(editing bytes: [UInt8], bytesMax: Int) {
+        mode = .whole
+        self.bytesMax = bytesMax
+        self.bytes = bytes
+        isFresh = false
+        isDirty = false
+        isUntouched = false
+    }
+
+    /// Starts empty: a new file, or one that was truncated when it was opened.
+    init(emptyWithMax bytesMax: Int) {
+        self.init(editing: [], bytesMax: bytesMax)
+        isFresh = true
+        isUntouched = true
+    }
+
+    /// Collects what goes to the end.
+    init(appendingWithMax bytesMax: Int) {
+        mode = .append
+        self.bytesMax = bytesMax
+        bytes = []
+        isFresh = true
+        isDirty = false
+        isUntouched = false
+    }
+
+    /// Takes a write; true where it may be the whole document by itself.
+    ///
+    /// A gap before `offset` is filled with zeros. Throws ``FSError/tooLarge``.
+    mutating func write(_ new: [UInt8], at offset: UInt64) throws(FSError) -> Bool {
+        let start = mode == .append ? bytes.count : Int(clamping: offset)
+        let (end, overflow) = start.addingReportingOverflow(new.count)
+        guard !overflow, end <= bytesMax else { throw .tooLarge }
+        guard !new.isEmpty else { return false }
+        let isOnlyWrite = isFresh && bytes.isEmpty && start == 0
+        if bytes.count < end { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
+        bytes.replaceSubrange(start..<end, with: new)
+        touch()
+        return mode == .append || isOnlyWrite
+    }
+
+    /// Cuts or lengthens. Throws ``FSError/tooLarge``.
+    mutating func truncate(to sizeBytes: UInt64) throws(FSError) {
+        guard sizeBytes <= UInt64(bytesMax) else { throw .tooLarge }
+        let size = Int(sizeBytes)
+        guard mode == .whole, size != bytes.count else { return }
+        if size < bytes.count {
+            bytes.removeLast(bytes.count - size)
+        } else {
+            bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
+        }
+        touch()
+        if bytes.isEmpty {
+            isFresh = true
+            isUntouched = true
+            untouchedFlushes = 0
+        }
+    }
+
+    /// What a flush has to do now.
+    var pending: Pending {
+        if isUntouched { return .untouched }
+        return isDirty ? .document : .nothing
+    }
+
+    /// Counts a flush that found nothing written; true from the second one on.
+    mutating func isEmptiedForGood() -> Bool {
+        untouchedFlushes += 1
+        return untouchedFlushes > 1
+    }
+
+    /// What is staged now is on its way.
+    mutating func beginCommit() {
+        committing = changes
+    }
+
+    /// What was on its way has arrived; later writes are still to be committed.
+    mutating func committed() {
+        if committing == changes {
+            isDirty = false
+            isUntouched = false
+            if mode == .append { bytes = [] }
+        }
+        committing = nil
+    }
+
+    /// Nothing was written.
+    mutating func drop() {
+        bytes = []
+        isFresh = true
+        isDirty = false
+        isUntouched = false
+        committing = nil
+    }
+
+    private mutating func touch() {
+        changes += 1
+        isDirty = true
+        isUntouched = false
+    }
+}

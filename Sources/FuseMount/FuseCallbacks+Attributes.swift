@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuse3
+import FSMap
+import Glibc
+import Node
+
+// GETATTR, SETATTR, GETXATTR and LISTXATTR.
+
+func readAttributes(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    server.showAttributes(of: inode, handle: information?.pointee.fh, Reply(request))
+}
+
+extension FuseServer {
+    /// Answers with the attributes of a file as it is now.
+    func showAttributes(of inode: UInt64, handle: UInt64?, _ reply: consuming Reply) {
+        let mark = files.mark()
+        do throws(FSError) {
+            let (attributes, seconds) = try files.attributes(
+                of: inode,
+                handle: handle,
+                now: node.monotonicNanoseconds(),
+                view: node.view()
+            )
+            reply.attributes(attributes, seconds: seconds)
+        } catch {
+            reply.error(error)
+        }
+        settle(mark, inode: inode)
+    }
+}
+
+/// Only the size can be changed. Mode and owner may be set to what they are, because cp(1) and
+/// tar(1) do; times are accepted and left alone, because they say when the record changed.
+func changeAttributes(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ wanted: UnsafeMutablePointer<stat>?,
+    _ fields: Int32,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let handle = information?.pointee.fh
+    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    do throws(FSError) {
+        guard let wanted = wanted?.pointee else { throw .invalid("no attributes") }
+        try server.checkUnchanged(inode, wanted, fields)
+        guard fields & FUSE_SET_ATTR_SIZE != 0 else {
+            return server.answer(ticket) { reply in
+                server.showAttributes(of: inode, handle: handle, reply)
+            }
+        }
+        let step = try server.files.truncate(
+            inode,
+            handle: handle,
+            sizeBytes: UInt64(clamping: wanted.st_size),
+            view: server.node.view()
+        )
+        switch step {
+        case .clean:
+            server.answer(ticket) { reply in
+                server.showAttributes(of: inode, handle: handle, reply)
+            }
+        case .commit(let kind):
+            server.commit(kind, for: ticket, operation: "truncate", handle: handle) {
+                server, reply in
+                server.showAttributes(of: inode, handle: handle, reply)
+            }
+        }
+    } catch {
+        server.refuse(ticket, error, "setattr")
+    }
+}
+
+extension FuseServer {
+    /// Throws unless mode and owner, where they are to be set, are what they are already.
+    fileprivate func checkUnchanged(
+        _ inode: UInt64,
+        _ wanted: stat,
+        _ fields: Int32
+    ) throws(FSError) {
+        let owned = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID
+        guard fields & owned != 0 else { return }
+        let (present, _) = try files.attributes(
+            of: inode,
+            handle: nil,
+            now: node.monotonicNanoseconds(),
+            view: node.view()
+        )
+        let isSame =
+            (fields & FUSE_SET_ATTR_MODE == 0 || wanted.st_mode & 0o7777 == present.mode)
+            && (fields & FUSE_SET_ATTR_UID == 0 || wanted.st_uid == present.uid)
+            && (fields & FUSE_SET_ATTR_GID == 0 || wanted.st_gid == present.gid)
+        guard isSame else { throw .notPermitted }
+    }
+}
+
+func readExtendedAttribute(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ bytesMax: Int
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    do throws(FSError) {
+        let value = try server.files.extendedAttribute(
+            validName(name),
+            of: inode,
+            caller: reply.callerUID,
+            view: server.node.view()
+        )
+        reply.attribute(value, bytesMax: bytesMax)
+    } catch {
+        reply.error(error)
+    }
+}
+
+func listExtendedAttributes(_ request: fuse_req_t?, _ inode: fuse_ino_t, _ bytesMax: Int) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    do throws(FSError) {
+        let names = try server.files.extendedAttributes(of: inode, view: server.node.view())
+        reply.attribute(names.flatMap { Array($0.utf8) + [0] }, bytesMax: bytesMax)
+    } catch {
+        reply.error(error)
+    }
+}
+
+extension Reply {
+    /// Answers by the size protocol of getxattr(2): asked with size 0, how many bytes there are.
+    fileprivate consuming func attribute(_ value: [UInt8], bytesMax: Int) {
+        guard bytesMax > 0 else { return attributeSize(value.count) }
+        guard value.count <= bytesMax else { return status(ERANGE) }
+        bytes(of: value[...])
+    }
+}

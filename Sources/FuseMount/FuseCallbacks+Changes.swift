@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuse3
+import FSMap
+import Glibc
+import Node
+
+// UNLINK, RMDIR, MKDIR and RENAME. The kernel holds the directory's lock until the reply.
+
+func unlinkName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
+    let server = FuseServer.serving(request)
+    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    do throws(FSError) {
+        let name = try validName(name)
+        let kind = try server.files.unlink(name, in: parent, view: server.node.view())
+        server.commit(kind, for: ticket, operation: "unlink") { _, reply in reply.status(0) }
+    } catch {
+        server.refuse(ticket, error, "unlink")
+    }
+}
+
+func removeDirectory(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
+    let server = FuseServer.serving(request)
+    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    do throws(FSError) {
+        let name = try validName(name)
+        guard
+            let kind = try server.files.removeDirectory(
+                name,
+                in: parent,
+                view: server.node.view()
+            )
+        else {
+            return server.answer(ticket) { $0.status(0) }
+        }
+        server.commit(kind, for: ticket, operation: "rmdir") { server, reply in
+            server.files.directoryRemoved(name, in: parent)
+            reply.status(0)
+        }
+    } catch {
+        server.refuse(ticket, error, "rmdir")
+    }
+}
+
+func makeDirectory(
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ mode: mode_t
+) {
+    let server = FuseServer.serving(request)
+    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    do throws(FSError) {
+        let name = try validName(name)
+        let step = try server.files.makeDirectory(
+            name,
+            in: parent,
+            now: server.node.monotonicNanoseconds(),
+            view: server.node.view()
+        )
+        switch step {
+        case .done(let entry): server.show(entry, ticket)
+        case .commit(let kind):
+            server.commit(kind, for: ticket, operation: "mkdir") { server, reply in
+                server.showMade(name, in: parent, reply)
+            }
+        }
+    } catch {
+        server.refuse(ticket, error, "mkdir")
+    }
+}
+
+extension FuseServer {
+    /// Answers with an entry that counts as looked up, unless the request is answered already.
+    fileprivate func show(_ entry: Entry, _ ticket: PendingRequests.Ticket) {
+        guard let reply = pending.take(ticket) else { return files.undoLookup(entry.inode) }
+        if !reply.entry(entry) { files.undoLookup(entry.inode) }
+    }
+
+    /// Answers with the entry of a directory that has just been committed.
+    fileprivate func showMade(_ name: String, in parent: UInt64, _ reply: consuming Reply) {
+        let mark = files.mark()
+        do throws(FSError) {
+            let now = node.monotonicNanoseconds()
+            switch try files.lookup(name, in: parent, now: now, view: node.view()) {
+            // Somebody has removed it again already.
+            case .missing: reply.error(.notFound)
+            case .found(let entry):
+                if !reply.entry(entry) { files.undoLookup(entry.inode) }
+                settle(mark, inode: entry.inode)
+            }
+        } catch {
+            reply.error(error)
+        }
+        settle(mark, name: name, in: parent)
+    }
+}
+
+/// The flags of renameat2(2) are refused, and mv(1) goes on without them: the kernel can promise
+/// RENAME_NOREPLACE only for what it has looked up, and nothing here can be exchanged.
+func renameName(
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ newParent: fuse_ino_t,
+    _ newName: UnsafePointer<CChar>?,
+    _ flags: UInt32
+) {
+    let server = FuseServer.serving(request)
+    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    do throws(FSError) {
+        guard flags == 0 else { throw .invalid("renameat2 flags \(flags)") }
+        let kind = try server.files.rename(
+            validName(name),
+            in: parent,
+            to: validName(newName),
+            in: newParent,
+            view: server.node.view()
+        )
+        server.commit(kind, for: ticket, operation: "rename") { _, reply in reply.status(0) }
+    } catch {
+        server.refuse(ticket, error, "rename")
+    }
+}

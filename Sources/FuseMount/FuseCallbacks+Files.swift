@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuse3
+import FSMap
+import Glibc
+import Node
+import Synchronization
+
+// OPEN, CREATE, READ, WRITE, FLUSH, FSYNC and RELEASE.
+
+extension OpenFlags {
+    /// The flags of open(2).
+    fileprivate init(_ flags: Int32) {
+        self = []
+        switch flags & O_ACCMODE {
+        case O_RDONLY: insert(.read)
+        case O_WRONLY: insert(.write)
+        default: formUnion([.read, .write])
+        }
+        if flags & O_TRUNC != 0 { insert(.truncate) }
+        if flags & O_APPEND != 0 { insert(.append) }
+        if flags & O_EXCL != 0 { insert(.exclusive) }
+    }
+}
+
+extension fuse_file_info {
+    /// The reply to an open.
+    ///
+    /// Writers always bypass the page cache: the kernel keeps the page of a buffered write locked
+    /// until the reply, and the invalidation that precedes that reply would wait for the page.
+    fileprivate mutating func set(_ opened: Opened, _ flags: OpenFlags) {
+        fh = opened.handle
+        direct_io = opened.directIO || flags.contains(.write) ? 1 : 0
+        keep_cache = opened.keepCache ? 1 : 0
+    }
+}
+
+func openFile(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    var information = information?.pointee ?? fuse_file_info()
+    let flags = OpenFlags(information.flags)
+    let mark = server.files.mark()
+    do throws(FSError) {
+        let opened = try server.files.open(inode, flags: flags, view: server.node.view())
+        information.set(opened, flags)
+        server.openHandles.add(1, ordering: .relaxed)
+        if !reply.opened(information) { server.release(opened.handle) }
+    } catch {
+        server.refuse(reply, error, "open")
+    }
+    server.settle(mark, inode: inode)
+}
+
+func createFile(
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ mode: mode_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    var information = information?.pointee ?? fuse_file_info()
+    let flags = OpenFlags(information.flags)
+    let mark = server.files.mark()
+    do throws(FSError) {
+        let name = try validName(name)
+        let (entry, opened) = try server.files.create(
+            name,
+            in: parent,
+            flags: flags,
+            now: server.node.monotonicNanoseconds(),
+            view: server.node.view()
+        )
+        information.set(opened, flags)
+        server.openHandles.add(1, ordering: .relaxed)
+        if !reply.created(entry, information) {
+            server.files.undoLookup(entry.inode)
+            server.release(opened.handle)
+        }
+        server.settle(mark, inode: entry.inode)
+        server.settle(mark, name: name, in: parent)
+    } catch {
+        server.refuse(reply, error, "create")
+    }
+}
+
+func readFile(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ count: Int,
+    _ offset: off_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    let mark = server.files.mark()
+    do throws(FSError) {
+        let bytes = try server.files.read(
+            handle(information),
+            offset: UInt64(clamping: offset),
+            count: count,
+            view: server.node.view()
+        )
+        reply.bytes(of: bytes)
+    } catch {
+        reply.error(error)
+    }
+    server.settle(mark, inode: inode)
+}
+
+extension Reply {
+    /// Answers with the bytes of a slice, in place.
+    consuming func bytes(of slice: ArraySlice<UInt8>) {
+        // A closure cannot consume the reply, so it is handed over as the bare request.
+        let request = surrender()
+        slice.withUnsafeBytes { _ = Reply(request).bytes($0) }
+    }
+}
+
+func writeFile(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ bytes: UnsafePointer<CChar>?,
+    _ count: Int,
+    _ offset: off_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let handle = handle(information)
+    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    do throws(FSError) {
+        let step = try server.files.write(
+            handle,
+            offset: UInt64(clamping: offset),
+            bytes: Array(UnsafeRawBufferPointer(start: bytes, count: count)),
+            view: server.node.view()
+        )
+        switch step {
+        case .staged: server.answer(ticket) { $0.written(count) }
+        case .commit(let kind):
+            server.commit(kind, for: ticket, operation: "write", handle: handle) { _, reply in
+                reply.written(count)
+            }
+        }
+    } catch {
+        server.refuse(ticket, error, "write")
+    }
+}
+
+/// FLUSH and FSYNC: what is staged is committed, and close(2) or fsync(2) reports how that went.
+func flushFile(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let handle = handle(information)
+    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    do throws(FSError) {
+        switch try server.files.flush(handle, view: server.node.view()) {
+        case .clean: server.answer(ticket) { $0.status(0) }
+        case .commit(let kind):
+            server.commit(kind, for: ticket, operation: "flush", handle: handle) { _, reply in
+                reply.status(0)
+            }
+        }
+    } catch {
+        server.refuse(ticket, error, "flush")
+    }
+}
+
+func releaseFile(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    FuseServer.serving(request).release(handle(information))
+    Reply(request).status(0)
+}
+
+extension FuseServer {
+    /// Closes a handle of a file.
+    fileprivate func release(_ handle: UInt64) {
+        openHandles.subtract(1, ordering: .relaxed)
+        notifier.enqueue(files.release(handle))
+    }
+}

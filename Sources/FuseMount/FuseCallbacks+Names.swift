@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuse3
+import FSMap
+import Glibc
+import Node
+import Synchronization
+
+// LOOKUP, FORGET, READLINK and STATFS.
+
+func lookupName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    guard let name, let name = String(validatingCString: name) else {
+        return reply.error(.notFound)
+    }
+    let mark = server.files.mark()
+    do throws(FSError) {
+        let node = server.node
+        let now = node.monotonicNanoseconds()
+        switch try server.files.lookup(name, in: parent, now: now, view: node.view()) {
+        case .missing(let seconds): reply.missing(seconds: seconds)
+        case .found(let entry):
+            if !reply.entry(entry) { server.files.undoLookup(entry.inode) }
+            server.settle(mark, inode: entry.inode)
+        }
+    } catch {
+        reply.error(error)
+    }
+    server.settle(mark, name: name, in: parent)
+}
+
+func forgetInode(_ request: fuse_req_t?, _ inode: fuse_ino_t, _ lookups: UInt64) {
+    FuseServer.serving(request).files.forget(inode, lookups: lookups)
+    Reply(request).none()
+}
+
+func forgetInodes(
+    _ request: fuse_req_t?,
+    _ count: Int,
+    _ forgotten: UnsafeMutablePointer<fuse_forget_data>?
+) {
+    let files = FuseServer.serving(request).files
+    for one in UnsafeBufferPointer(start: forgotten, count: count) {
+        files.forget(one.ino, lookups: one.nlookup)
+    }
+    Reply(request).none()
+}
+
+func readTarget(_ request: fuse_req_t?, _ inode: fuse_ino_t) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    let mark = server.files.mark()
+    do throws(FSError) {
+        reply.target(try server.files.target(of: inode, view: server.node.view()))
+    } catch {
+        reply.error(error)
+    }
+    server.settle(mark, inode: inode)
+}
+
+/// Used is what the records hold; free is what the disk below the node has left.
+func readStatistics(_ request: fuse_req_t?, _ inode: fuse_ino_t) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    do throws(FSError) {
+        let used = try server.files.statistics(view: server.node.view())
+        var below = statvfs()
+        let isKnown = statvfs(server.node.configuration.dataDirectory, &below) == 0
+        let blockBytes: UInt64 = 4096
+        let freeBlocks = isKnown ? UInt64(below.f_bavail) * UInt64(below.f_frsize) / blockBytes : 0
+        var statistics = statvfs()
+        statistics.f_bsize = UInt(blockBytes)
+        statistics.f_frsize = UInt(blockBytes)
+        statistics.f_blocks = fsblkcnt_t((used.bytes + blockBytes - 1) / blockBytes + freeBlocks)
+        statistics.f_bfree = fsblkcnt_t(freeBlocks)
+        statistics.f_bavail = fsblkcnt_t(freeBlocks)
+        statistics.f_files = fsfilcnt_t(used.files + UInt64(below.f_favail))
+        statistics.f_ffree = below.f_favail
+        statistics.f_favail = below.f_favail
+        statistics.f_namemax = 255
+        reply.statistics(statistics)
+    } catch {
+        reply.error(error)
+    }
+}

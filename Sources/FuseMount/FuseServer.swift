@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuse3
+import FSMap
+import Glibc
+import Identity
+import Logging
+import Node
+import Replica
+import Synchronization
+
+/// What the kernel's requests are answered from; the userdata of the libfuse session.
+///
+/// INVARIANT: no lock is held while the kernel, the node or the file system is called.
+/// INVARIANT: no request waits on a thread of the mount: reads are answered at once from the
+///            view, changes by the completion of their commit.
+final class FuseServer: Sendable {
+    let node: LocalNode
+    let files: FileSystem
+    let log: Logger
+    let pending: PendingRequests
+    let notifier: Notifier
+    let gate = SessionGate()
+    let requests = Atomic<UInt64>(0)
+    let openHandles = Atomic<Int>(0)
+    /// Set once the kernel has taken the INIT reply.
+    let isInitialized = Atomic<Bool>(false)
+    let initialized = Semaphore()
+
+    init(node: LocalNode, files: FileSystem, options: MountOptions, log: Logger) {
+        self.node = node
+        self.files = files
+        self.log = log
+        pending = PendingRequests(requestsMax: options.requestsMax)
+        notifier = Notifier(notificationsMax: options.notificationsMax, log: log)
+    }
+
+    /// The server of a request's session.
+    static func serving(_ request: fuse_req_t?) -> FuseServer {
+        server(fuse_req_userdata(request))
+    }
+
+    /// The server that a session's userdata stands for.
+    static func server(_ userdata: UnsafeMutableRawPointer?) -> FuseServer {
+        guard let userdata else { preconditionFailure("a session without its server") }
+        return Unmanaged<FuseServer>.fromOpaque(userdata).takeUnretainedValue()
+    }
+
+    /// Proposes a change for a waiting request and returns at once.
+    ///
+    /// `answer` runs on the thread that commits, unless the request was answered meanwhile. A file
+    /// that staged the change is told how it went in any case.
+    func commit(
+        _ kind: Command.Kind,
+        for ticket: PendingRequests.Ticket,
+        operation: StaticString,
+        handle: UInt64? = nil,
+        answer: @escaping @Sendable (FuseServer, consuming Reply) -> Void
+    ) {
+        node.propose(kind) { [self] result in
+            var refusal: FSError?
+            switch result {
+            case .success: if let handle { files.committed(handle) }
+            case .failure(let error):
+                if let handle { files.commitFailed(handle) }
+                refusal = FSError(error)
+            }
+            guard gate.enter() else { return }
+            defer { gate.leave() }
+            guard let reply = pending.take(ticket) else { return }
+            if let refusal {
+                refuse(reply, refusal, operation)
+            } else {
+                answer(self, reply)
+            }
+        }
+    }
+
+    /// Answers a waiting request for which there was nothing to commit.
+    func answer(
+        _ ticket: PendingRequests.Ticket,
+        _ body: (consuming Reply) -> Void
+    ) {
+        guard let reply = pending.take(ticket) else { return }
+        body(reply)
+    }
+
+    /// Refuses a waiting change.
+    func refuse(
+        _ ticket: PendingRequests.Ticket,
+        _ error: FSError,
+        _ operation: StaticString
+    ) {
+        guard let reply = pending.take(ticket) else { return }
+        refuse(reply, error, operation)
+    }
+
+    /// Refuses a change and says why in the log.
+    func refuse(_ reply: consuming Reply, _ error: FSError, _ operation: StaticString) {
+        log.debug(
+            "refused",
+            metadata: [
+                "operation": "\(operation)",
+                "uid": "\(reply.callerUID)",
+                "reason": "\(reason(of: error))",
+            ]
+        )
+        reply.error(error)
+    }
+
+    /// After a reply was sent: what changed between the mark and the reply is invalidated again,
+    /// because the kernel may have stored the older answer after the invalidation.
+    func settle(_ mark: CacheMark, inode: UInt64) {
+        guard files.mark() != mark else { return }
+        notifier.enqueue(files.raced(since: mark, inode: inode))
+    }
+
+    /// The same, for an answer about a name.
+    func settle(_ mark: CacheMark, name: String, in parent: UInt64) {
+        guard files.mark() != mark else { return }
+        notifier.enqueue(files.raced(since: mark, name: name, in: parent))
+    }
+}
+
+/// Counts who uses the session from outside its own threads, so that it is not freed under them.
+final class SessionGate: Sendable {
+    private struct State {
+        var users = 0
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether the session may be used until ``leave()``.
+    func enter() -> Bool {
+        state.withLock { state in
+            guard !state.isClosed else { return false }
+            state.users += 1
+            return true
+        }
+    }
+
+    /// Ends a use.
+    func leave() {
+        state.withLock { $0.users -= 1 }
+    }
+
+    /// Lets nobody in any more; whether everybody has left within the time.
+    func close(milliseconds: Int) -> Bool {
+        var remaining = milliseconds
+        while true {
+            let users = state.withLock { state -> Int in
+                state.isClosed = true
+                return state.users
+            }
+            guard users > 0 else { return true }
+            guard remaining > 0 else { return false }
+            usleep(1000)
+            remaining -= 1
+        }
+    }
+}

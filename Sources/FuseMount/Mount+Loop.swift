@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuse3
+import FSMap
+import Glibc
+import Logging
+import Node
+import Synchronization
+
+/// The threads of a mount by number, and whether all is over.
+final class LoopState: Sendable {
+    // SAFETY: a thread id is a plain number; it is signalled only while its thread is listed,
+    // and a thread takes itself off the list before it ends.
+    struct State: @unchecked Sendable {
+        var threads: [pthread_t] = []
+        var running = 0
+        var isUnmounting = false
+        var isFinished = false
+    }
+
+    let state = Mutex(State())
+    private let finished = Semaphore()
+
+    /// Blocks until ``finish()``; for any number of callers.
+    func waitUntilFinished() {
+        finished.wait()
+        finished.post()
+    }
+
+    /// The same for a limited time. False: it took longer.
+    func waitUntilFinished(milliseconds: Int) -> Bool {
+        guard finished.wait(milliseconds: milliseconds) else { return false }
+        finished.post()
+        return true
+    }
+
+    /// Lets everybody who waits go on.
+    func finish() {
+        state.withLock { $0.isFinished = true }
+        finished.post()
+    }
+
+    /// Interrupts the blocking reads of all threads.
+    func wakeThreads() {
+        state.withLock { state in
+            for thread in state.threads { pthread_kill(thread, MountThread.wakeSignal) }
+        }
+    }
+}
+
+extension Mount {
+    private static let unmountMillisecondsMax = 1900
+    private static let graceMillisecondsMax = 300
+
+    /// Starts the notifier and the threads that answer the kernel.
+    func startThreads() throws(MountError) {
+        loop.state.withLock { $0.running = threadCount }
+        let server = server
+        let session = session
+        do throws(MountError) {
+            try MountThread.start("fuse-notify") {
+                server.notifier.run(session) { server.topNames() }
+            }
+        } catch {
+            server.notifier.markStopped()
+            loop.state.withLock { $0.running = 0 }
+            tearDown()
+            throw error
+        }
+        for number in 0..<threadCount {
+            do throws(MountError) {
+                try MountThread.start("fuse-\(number)") { self.runLoop() }
+            } catch {
+                // The others go on; the last of them tears the mount down.
+                let isLast = loop.state.withLock { state -> Bool in
+                    state.running -= threadCount - number
+                    return state.running == 0
+                }
+                if isLast { tearDown() }
+                throw error
+            }
+        }
+    }
+
+    /// One thread: answers requests until the session ends.
+    private func runLoop() {
+        loop.state.withLock { $0.threads.append(pthread_self()) }
+        var buffer = fuse_buf()
+        while !session.isEnded, session.serve(&buffer, counting: server.requests) {}
+        free(buffer.mem)
+        session.end()
+        let isLast = loop.state.withLock { state -> Bool in
+            state.threads.removeAll { pthread_equal($0, pthread_self()) != 0 }
+            state.running -= 1
+            return state.running == 0
+        }
+        loop.wakeThreads()
+        if isLast { tearDown() }
+    }
+
+    /// Unmounts, with files open and requests waiting if need be. Idempotent; returns when done.
+    ///
+    /// First nothing new is taken and the name goes, then who waits is answered, then the threads
+    /// end. They go on answering until the notifier has ended, because it may wait in the kernel
+    /// for a lock whose holder waits for them.
+    package func unmount() {
+        let isFirst = loop.state.withLock { state -> Bool in
+            defer { state.isUnmounting = true }
+            return !state.isUnmounting && !state.isFinished
+        }
+        guard isFirst else { return loop.waitUntilFinished() }
+        server.node.remove(self)
+        detachIfOurs()
+        var graceMilliseconds = Self.graceMillisecondsMax
+        while server.pending.count > 0, graceMilliseconds > 0 {
+            usleep(5000)
+            graceMilliseconds -= 5
+        }
+        server.pending.close()
+        server.notifier.stop()
+        if !server.notifier.waitUntilStopped(milliseconds: 300) { abortConnection() }
+        session.end()
+        var remaining = Self.unmountMillisecondsMax - 600
+        while remaining > 0 {
+            loop.wakeThreads()
+            if loop.waitUntilFinished(milliseconds: 10) { return }
+            remaining -= 10
+        }
+        log.error("the mount's threads do not end; its connection is aborted")
+        abortConnection()
+        loop.wakeThreads()
+        if loop.waitUntilFinished(milliseconds: 100) { return }
+        // The session stays allocated for the threads that still use it.
+        loop.finish()
+    }
+
+    /// After the last thread: whoever waits is answered, and the session goes when nobody uses it.
+    private func tearDown() {
+        server.node.remove(self)
+        server.pending.close()
+        server.notifier.stop()
+        detachIfOurs()
+        let isQuiet = server.notifier.waitUntilStopped(milliseconds: 300)
+        if !isQuiet { abortConnection() }
+        let hasStopped = isQuiet || server.notifier.waitUntilStopped(milliseconds: 300)
+        if server.gate.close(milliseconds: 500), hasStopped {
+            session.destroy()
+        } else {
+            log.error("the kernel does not let go of the mount; its session is left behind")
+        }
+        loop.finish()
+    }
+
+    /// Takes the mount off its directory, unless that was done or shows another mount by now.
+    private func detachIfOurs() {
+        guard let line = MountTableLine.topmost(on: directory),
+            line.deviceMinor == deviceMinor
+        else { return }
+        if !MountPoint.detach(directory) {
+            log.error("\(directory) cannot be unmounted")
+        }
+    }
+
+    /// Ends the connection in the kernel: every request of it fails. fusectl, fuse.rst of Linux.
+    private func abortConnection() {
+        guard let deviceMinor else { return }
+        let path = "/sys/fs/fuse/connections/\(deviceMinor)/abort"
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        write(descriptor, "1", 1)
+        close(descriptor)
+    }
+}
+
+extension FuseServer {
+    /// The names in the root, below which the kernel's names are.
+    fileprivate func topNames() -> [String] {
+        var names: [String] = []
+        do throws(FSError) {
+            let view = node.view()
+            let opened = try files.openDirectory(FileSystem.rootInode, view: view)
+            defer { files.releaseDirectory(opened.handle) }
+            try files.readDirectory(
+                FileSystem.rootInode,
+                handle: opened.handle,
+                after: 0,
+                view: view
+            ) { entry in
+                if entry.name != "." && entry.name != ".." { names.append(entry.name) }
+                return true
+            }
+        } catch {
+            log.error("the root cannot be listed: \(reason(of: error))")
+        }
+        return names
+    }
+}

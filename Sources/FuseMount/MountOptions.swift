@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a directory is mounted; every number that bounds a mount.
+package struct MountOptions: Sendable {
+    package var directory: String
+    /// The source that the mount table shows.
+    package var fsname: String
+    /// Threads that answer the kernel; at least 1.
+    package var threads: Int
+    package var cacheSeconds: Double
+    /// Whether other users may enter; an ordinary user needs `user_allow_other` for it.
+    package var allowOther: Bool
+    package var readOnly: Bool
+    /// Changes that wait for their commit; more get EBUSY.
+    package var requestsMax: Int
+    /// Invalidations that wait for the kernel; more become one epoch.
+    package var notificationsMax: Int
+
+    /// Makes options.
+    package init(
+        directory: String,
+        fsname: String = "brokerfs",
+        threads: Int = 4,
+        cacheSeconds: Double = 3600,
+        allowOther: Bool = true,
+        readOnly: Bool = false,
+        requestsMax: Int = 1024,
+        notificationsMax: Int = 65_536
+    ) {
+        self.directory = directory
+        self.fsname = fsname
+        self.threads = max(1, threads)
+        self.cacheSeconds = cacheSeconds
+        self.allowOther = allowOther
+        self.readOnly = readOnly
+        self.requestsMax = requestsMax
+        self.notificationsMax = notificationsMax
+    }
+}
+
+/// What a mount has done and what waits.
+package struct MountStatistics: Equatable, Sendable {
+    /// Requests of the kernel since the mount.
+    package var requests: UInt64
+    /// Open files and directories.
+    package var openHandles: Int
+    /// Changes that wait for their commit.
+    package var waitingRequests: Int
+    package var waitingNotifications: Int
+    package var sentNotifications: UInt64
+    /// Invalidations of inodes that found the queue full; not 0 means that caches may be old.
+    package var lostNotifications: UInt64
+}

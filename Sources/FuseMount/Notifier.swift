@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FSMap
+import Glibc
+import Logging
+import Synchronization
+
+/// The queue of what the kernel is to forget, worked off by one thread.
+///
+/// INVARIANT: in order, and without a second time what is waiting already.
+/// INVARIANT: bounded. When it is full, the names in it and those to come are exchanged for one
+///            epoch, which covers them all; inodes stay, because an open file is not looked up.
+/// INVARIANT: whoever enqueues never waits; only the thread does, for the kernel's locks.
+final class Notifier: Sendable {
+    private struct Queue {
+        var waiting: [Invalidation] = []
+        var known: Set<Invalidation> = []
+        var isOverflowing = false
+        var isStopped = false
+        var lost: UInt64 = 0
+        var sent: UInt64 = 0
+    }
+
+    private let queue = Mutex(Queue())
+    private let arrived = Semaphore()
+    private let stopped = Semaphore()
+    private let notificationsMax: Int
+    private let log: Logger
+
+    init(notificationsMax: Int, log: Logger) {
+        self.notificationsMax = notificationsMax
+        self.log = log
+    }
+
+    /// How many notifications wait, were sent, and could not be kept.
+    var counts: (waiting: Int, sent: UInt64, lost: UInt64) {
+        queue.withLock { ($0.waiting.count, $0.sent, $0.lost) }
+    }
+
+    /// Queues what the kernel is to forget. Returns at once.
+    func enqueue(_ invalidations: [Invalidation]) {
+        guard !invalidations.isEmpty else { return }
+        let wasEmpty = queue.withLock { queue -> Bool in
+            guard !queue.isStopped else { return false }
+            let wasEmpty = queue.waiting.isEmpty
+            for invalidation in invalidations { append(invalidation, to: &queue) }
+            return wasEmpty && !queue.waiting.isEmpty
+        }
+        if wasEmpty { arrived.post() }
+    }
+
+    private func append(_ invalidation: Invalidation, to queue: inout Queue) {
+        if queue.isOverflowing && invalidation.isName { return }
+        guard queue.known.insert(invalidation).inserted else { return }
+        if queue.waiting.count >= notificationsMax { collapse(&queue) }
+        if queue.isOverflowing && invalidation.isName { return }
+        guard queue.waiting.count < notificationsMax else {
+            queue.lost += 1
+            return
+        }
+        queue.waiting.append(invalidation)
+    }
+
+    private func collapse(_ queue: inout Queue) {
+        guard !queue.isOverflowing else { return }
+        queue.isOverflowing = true
+        queue.waiting.removeAll { $0.isName }
+        queue.waiting.insert(.everything, at: 0)
+    }
+
+    /// Ends the thread as soon as the kernel lets go of it; what waits is dropped.
+    func stop() {
+        queue.withLock { queue in
+            queue.isStopped = true
+            queue.waiting = []
+            queue.known = []
+        }
+        arrived.post()
+    }
+
+    /// For a thread that never started.
+    func markStopped() {
+        stop()
+        stopped.post()
+    }
+
+    /// Whether the thread has ended within the time.
+    func waitUntilStopped(milliseconds: Int) -> Bool {
+        guard stopped.wait(milliseconds: milliseconds) else { return false }
+        stopped.post()
+        return true
+    }
+
+    /// The thread: sends until it is stopped. `topNames` are the names in the root.
+    func run(_ session: Session, topNames: () -> [String]) {
+        defer { stopped.post() }
+        while true {
+            arrived.wait()
+            while let batch = take() {
+                guard !batch.isEmpty else { break }
+                for invalidation in batch {
+                    if queue.withLock({ $0.isStopped }) { return }
+                    send(invalidation, session, topNames)
+                }
+            }
+            if queue.withLock({ $0.isStopped }) { return }
+        }
+    }
+
+    private func take() -> [Invalidation]? {
+        queue.withLock { queue in
+            guard !queue.isStopped else { return nil }
+            let batch = queue.waiting
+            queue.waiting = []
+            queue.known = []
+            queue.isOverflowing = false
+            queue.sent += UInt64(batch.count)
+            return batch
+        }
+    }
+
+    private func send(
+        _ invalidation: Invalidation,
+        _ session: Session,
+        _ topNames: () -> [String]
+    ) {
+        var status = session.notify(invalidation)
+        if status == EINVAL, invalidation == .everything {
+            // Without an epoch (Linux before 6.16) the names in the root go, and with a directory
+            // the kernel forgets all that is below it.
+            status = 0
+            for name in topNames() {
+                let entry = Invalidation.entry(parent: FileSystem.rootInode, name: name)
+                status = max(status, session.notify(entry))
+            }
+            status = max(status, session.notify(.listing(directory: FileSystem.rootInode)))
+        }
+        guard status != 0, status != ENODEV, status != ENOTCONN else { return }
+        log.warning(
+            "the kernel refused an invalidation",
+            metadata: ["reason": "\(String(cString: strerror(status)))"]
+        )
+    }
+}
+
+extension Invalidation {
+    /// Whether an epoch covers it.
+    fileprivate var isName: Bool {
+        switch self {
+        case .entry, .delete, .everything: true
+        case .content, .listing: false
+        }
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuse3
+import FSMap
+import Glibc
+
+/// The answer that one kernel request is owed; fuse_reply_*(3) of libfuse.
+///
+/// INVARIANT: every request is answered exactly once. Each method consumes the value, and a value
+/// that is dropped answers EIO, so a forgotten reply is an error and never a hang.
+struct Reply: ~Copyable {
+    private let request: fuse_req_t?
+
+    /// Takes over the duty to answer.
+    init(_ request: fuse_req_t?) {
+        self.request = request
+    }
+
+    deinit {
+        fuse_reply_err(request, EIO)
+    }
+
+    /// Hands the duty to whoever holds the request from now on.
+    consuming func surrender() -> fuse_req_t? {
+        let request = request
+        discard self
+        return request
+    }
+
+    /// The user on whose behalf the kernel asks.
+    var callerUID: UInt32 {
+        fuse_req_ctx(request)?.pointee.uid ?? .max
+    }
+
+    /// Answers with an errno value, 0 for success.
+    consuming func status(_ number: Int32) {
+        fuse_reply_err(request, number)
+        discard self
+    }
+
+    /// Answers with a refusal.
+    consuming func error(_ error: FSError) {
+        status(errnoValue(for: error))
+    }
+
+    /// Answers that nothing is to be answered; only for forget.
+    consuming func none() {
+        fuse_reply_none(request)
+        discard self
+    }
+
+    /// Answers with a name's inode. False: the caller has gone, the kernel did not take it.
+    consuming func entry(_ entry: Entry) -> Bool {
+        var parameters = entryParameters(entry)
+        let delivered = fuse_reply_entry(request, &parameters) == 0
+        discard self
+        return delivered
+    }
+
+    /// Answers that a name does not exist; the kernel may believe so for a while.
+    consuming func missing(seconds: Double) {
+        guard seconds > 0 else { return status(ENOENT) }
+        var parameters = fuse_entry_param()
+        parameters.entry_timeout = seconds
+        fuse_reply_entry(request, &parameters)
+        discard self
+    }
+
+    /// Answers with attributes.
+    consuming func attributes(_ attributes: Attributes, seconds: Double) {
+        var status = fileStatus(attributes)
+        fuse_reply_attr(request, &status, seconds)
+        discard self
+    }
+
+    /// Answers with a link's target.
+    consuming func target(_ target: String) {
+        fuse_reply_readlink(request, target)
+        discard self
+    }
+
+    /// Answers an open. False: the caller has gone, no release will come.
+    consuming func opened(_ information: fuse_file_info) -> Bool {
+        var information = information
+        let delivered = fuse_reply_open(request, &information) == 0
+        discard self
+        return delivered
+    }
+
+    /// Answers a create. False: the caller has gone, neither release nor forget will come.
+    consuming func created(_ entry: Entry, _ information: fuse_file_info) -> Bool {
+        var parameters = entryParameters(entry)
+        var information = information
+        let delivered = fuse_reply_create(request, &parameters, &information) == 0
+        discard self
+        return delivered
+    }
+
+    /// Answers with bytes, which are not copied before the kernel takes them.
+    @discardableResult
+    consuming func bytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let start = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+        let delivered = fuse_reply_buf(request, start, bytes.count) == 0
+        discard self
+        return delivered
+    }
+
+    /// Answers a write: so many bytes were taken.
+    consuming func written(_ count: Int) {
+        fuse_reply_write(request, count)
+        discard self
+    }
+
+    /// Answers how many bytes an extended attribute has.
+    consuming func attributeSize(_ count: Int) {
+        fuse_reply_xattr(request, count)
+        discard self
+    }
+
+    /// Answers a statfs.
+    consuming func statistics(_ statistics: statvfs) {
+        var statistics = statistics
+        fuse_reply_statfs(request, &statistics)
+        discard self
+    }
+}
+
+/// The file type bits of st_mode.
+func typeBits(_ kind: FileKind) -> mode_t {
+    switch kind {
+    case .directory: S_IFDIR
+    case .regular: S_IFREG
+    case .symlink: S_IFLNK
+    }
+}
+
+/// The stat(2) of a file. There is one time, so all three show it.
+private func fileStatus(_ attributes: Attributes) -> stat {
+    var status = stat()
+    status.st_ino = attributes.number
+    status.st_mode = typeBits(attributes.kind) | attributes.mode
+    status.st_nlink = nlink_t(attributes.links)
+    status.st_uid = attributes.uid
+    status.st_gid = attributes.gid
+    status.st_size = off_t(clamping: attributes.sizeBytes)
+    status.st_blksize = 4096
+    status.st_blocks = blkcnt_t(clamping: (attributes.sizeBytes + 511) / 512)
+    let modified = timespec(
+        tv_sec: time_t(attributes.modifiedAt.seconds),
+        tv_nsec: Int(attributes.modifiedAt.nanoseconds)
+    )
+    status.st_mtim = modified
+    status.st_ctim = modified
+    status.st_atim = modified
+    return status
+}
+
+/// What the kernel is told of a name and its inode.
+func entryParameters(_ entry: Entry) -> fuse_entry_param {
+    var parameters = fuse_entry_param()
+    parameters.ino = entry.inode
+    parameters.attr = fileStatus(entry.attributes)
+    parameters.attr_timeout = entry.attributeSeconds
+    parameters.entry_timeout = entry.entrySeconds
+    return parameters
+}

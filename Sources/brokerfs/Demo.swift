@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Glibc
+import Identity
+import Logging
+import Node
+import Samples
+
+/// `brokerfs demo`
+struct Demo: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Mount sample identity state in a temporary place and show what to try.",
+        discussion: """
+            On a terminal the mount stays until Ctrl-C; otherwise the tour runs once. Everything \
+            is removed at the end.
+            """
+    )
+
+    func run() async throws {
+        try showDemo()
+    }
+}
+
+/// Not on the main actor: callbacks of other threads come from here.
+nonisolated func showDemo() throws {
+    let signals = EndSignals()
+    let place = try DemoPlace()
+    defer { place.remove() }
+    var settings = Settings()
+    settings.data = place.data
+    settings.mount = place.mount
+    settings.name = "demo"
+    let process = try ServerProcess(settings, log: ServerLog.make(.warning))
+    defer { process.stop() }
+    try load(DemoState.lines(now: Clock.wall()), into: process.node)
+    Console.line("brokerfs demo: sample identity state, mounted on \(place.mount)\n")
+    try Tour(place).run()
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return }
+    Console.line(
+        """
+
+        The mount stays until Ctrl-C. In another terminal:
+          cat \(place.mount)/README
+          export BROKERFS_DATA=\(place.data)
+          brokerfs status
+        """
+    )
+    process.runUntilAsked(signals)
+}
+
+private func load(_ lines: [String], into node: LocalNode) throws {
+    let writes: [RecordWrite]
+    do {
+        writes = try lines.map { (line) throws(DocumentError) in try LoadLine.parse(line) }
+    } catch {
+        throw Failure(.failure, "the sample state: \(error)")
+    }
+    if case .failure(let error) = node.proposeAndWait(.put(writes)) {
+        throw Failure(.failure, "the sample state: \(error)")
+    }
+}
+
+/// A temporary directory with the demo's data and mount point.
+struct DemoPlace: Sendable {
+    let root: String
+    var data: String { root + "/data" }
+    var mount: String { root + "/mnt" }
+
+    init() throws {
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array((base + "/brokerfs-demo-XXXXXX").utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw Failure(.failure, "\(base): \(String(cString: strerror(errno)))")
+        }
+        let bytes = template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+        root = String(decoding: bytes, as: UTF8.self)
+        guard mkdir(mount, 0o755) == 0 else {
+            throw Failure(.failure, "\(mount): \(String(cString: strerror(errno)))")
+        }
+        // Others may look at the mount; the data directory keeps itself at 0700.
+        chmod(root, 0o755)
+    }
+
+    /// The mount point first, and only if it is empty: never what is shown through a mount.
+    func remove() {
+        guard rmdir(mount) == 0 else { return }
+        try? FileManager.default.removeItem(atPath: root)
+    }
+}
+
+/// A few commands on the mount, shown with what they print.
+struct Tour {
+    private let place: DemoPlace
+
+    init(_ place: DemoPlace) {
+        self.place = place
+    }
+
+    func run() throws {
+        for (why, command) in Self.steps {
+            Console.line("# \(why)")
+            Console.line("$ \(command)")
+            try show(command)
+            Console.line("")
+        }
+    }
+
+    private static let steps = [
+        ("what is there", "ls"),
+        ("what is alive for alice", "ls users/alice/sessions"),
+        ("one session: tokens are hidden", "cat sessions/alice-laptop"),
+        ("a gate for shell scripts", "grep -qxF -- bob groups/oncall/members && echo bob is on call"),
+        ("put carol on call", "echo carol >> groups/oncall/members; cat groups/oncall/members"),
+        ("revoke one session: for good", "rm sessions/alice-phone; ls users/alice/sessions"),
+        ("revoke all of bob's, in one commit", "rmdir users/bob/sessions; ls users/bob/sessions"),
+        ("what happened", "tail -n 3 events/all.jsonl"),
+    ]
+
+    private func show(_ command: String) throws {
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = ["-c", command]
+        shell.currentDirectoryURL = URL(fileURLWithPath: place.mount)
+        let output = Pipe()
+        shell.standardOutput = output
+        shell.standardError = output
+        try shell.run()
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        shell.waitUntilExit()
+        Console.write(String(decoding: text, as: UTF8.self), to: STDOUT_FILENO)
+        guard shell.terminationStatus == 0 else {
+            throw Failure(.failure, "the demo's command failed: \(command)")
+        }
+    }
+}

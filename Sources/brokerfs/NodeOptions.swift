@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AdminSocket
+import ArgumentParser
+import Foundation
+import Identity
+
+/// Where the node is that a command talks to.
+struct NodeOptions: ParsableArguments {
+    @Option(help: "The node's data directory (BROKERFS_DATA; default /var/lib/brokerfs).")
+    var data: String?
+
+    var directory: String {
+        data ?? ProcessInfo.processInfo.environment["BROKERFS_DATA"] ?? Settings.defaultData
+    }
+
+    var socket: String { AdminServer.path(inData: directory) }
+
+    /// Asks the node one thing; a failure it names becomes this command's exit code.
+    func ask(_ request: Brokerfs_Admin_Request) async throws -> Brokerfs_Admin_Response {
+        let response: Brokerfs_Admin_Response
+        do {
+            response = try await AdminClient.ask(path: socket, request)
+        } catch let error as AdminClientError {
+            throw Failure(error.code, error.description)
+        }
+        if case .failure(let failure)? = response.kind { throw Failure(failure) }
+        return response
+    }
+
+    /// Where the node is mounted; empty where it is not or does not answer.
+    func mountPoint() async -> String {
+        let response = try? await AdminClient.ask(path: socket, .with { $0.status = true })
+        return response?.status.mount ?? ""
+    }
+}
+
+extension AdminClientError {
+    /// No node: cannot tell. A node that went away meanwhile: the outcome is unknown.
+    var code: Code {
+        switch self {
+        case .noNode: .cannotTell
+        case .closed: .pending
+        }
+    }
+}
+
+extension Failure {
+    /// The one place where the node's answers get exit codes.
+    init(_ failure: Brokerfs_Admin_Failure) {
+        let code: Code =
+            switch failure.code {
+            case .notFound: .notFound
+            case .unknownOutcome: .pending
+            case .revoked: .refused
+            case .notWritable, .busy: .failure
+            case .invalid, .versionMismatch, .noSpace, .io, .exists, .expired: .failure
+            case .unspecified, .UNRECOGNIZED: .failure
+            }
+        self.init(code, failure.message)
+    }
+}

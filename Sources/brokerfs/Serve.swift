@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import Logging
+
+/// `brokerfs serve`
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a node in the foreground until SIGINT or SIGTERM.",
+        discussion: "Settings: flags over environment BROKERFS_* over the YAML file."
+    )
+
+    @Option(help: "A YAML file; see docs/OPERATIONS.md for its keys.") var config: String?
+    @Option(help: "The data directory; created if it is missing.") var data: String?
+    @Option(help: "Where to mount.") var mount: String?
+
+    func run() async throws {
+        var settings = try await Settings.load(file: config)
+        settings.apply(data: data, mount: mount)
+        try serve(settings)
+    }
+}
+
+/// `brokerfs mount`
+struct MountCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mount",
+        abstract: "Mount a single node on DIR: serve without a configuration file."
+    )
+
+    @Argument(help: "Where to mount.") var directory: String
+    @Option(help: "The data directory; created if it is missing (BROKERFS_DATA).") var data: String?
+
+    func run() async throws {
+        var settings = try await Settings.load(file: nil)
+        settings.apply(data: data, mount: directory)
+        try serve(settings)
+    }
+}
+
+/// Runs a node to its end. Not on the main actor: callbacks of other threads come from here.
+nonisolated func serve(_ settings: Settings) throws {
+    let signals = EndSignals()
+    let log = ServerLog.make(settings.logLevel)
+    var settings = settings
+    settings.mount = absolute(settings.mount)
+    let process = try ServerProcess(settings, log: log)
+    log.info("mounted", metadata: ["mount": "\(settings.mount)", "data": "\(settings.data)"])
+    ReadyNotice.send("READY=1\nSTATUS=leader, mounted on \(settings.mount)")
+    process.runUntilAsked(signals)
+    ReadyNotice.send("STOPPING=1")
+}
+
+/// The path as every process sees it, whatever its working directory.
+nonisolated func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
+    defer { free(current) }
+    return String(cString: current) + "/" + path
+}
+
+/// The log of a node: stderr, for the journal.
+enum ServerLog {
+    static func make(_ level: Logger.Level) -> Logger {
+        var log = Logger(label: "brokerfs") { StreamLogHandler.standardError(label: $0) }
+        log.logLevel = level
+        return log
+    }
+}

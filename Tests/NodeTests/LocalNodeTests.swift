@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FSMap
+import Foundation
+import Identity
+import Logging
+import Node
+import Replica
+import Synchronization
+import Testing
+
+/// The machine room with real files and threads, without a mount.
+@Suite struct LocalNodeTests {
+    private let directory: String
+
+    init() throws {
+        directory = NSTemporaryDirectory() + "brokerfs-node-" + UUID().uuidString
+    }
+
+    private func open() throws -> LocalNode {
+        var log = Logger(label: "test")
+        log.logLevel = .critical
+        return try LocalNode(NodeConfiguration(dataDirectory: directory, name: "n1"), log: log)
+    }
+
+    private func session(_ id: String, user: String = "alice") throws -> Command.Kind {
+        let json = Array(#"{"user_id":"\#(user)"}"#.utf8)
+        return .put([try Document.parse(json, type: .session, id: id)])
+    }
+
+    @Test("what was put is there after a clean stop, and a directory has one node")
+    func restart() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let node = try open()
+        _ = try node.proposeAndWait(try session("s1")).get()
+        #expect(throws: NodeError.self) { _ = try open() }
+        let history = try node.information().serverVersion
+        node.shutdown()
+
+        let again = try open()
+        defer { again.shutdown() }
+        #expect(try again.view().header(.session, "s1") != nil)
+        #expect(try again.information().serverVersion == history)
+        #expect(String(decoding: again.view().events.bytes, as: UTF8.self).contains("\"s1\""))
+    }
+
+    @Test("many writers are answered, each once, and none is lost")
+    func writers() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let node = try open()
+        defer { node.shutdown() }
+        let answers = Mutex(0)
+        DispatchQueue.concurrentPerform(iterations: 16) { writer in
+            for number in 0..<50 {
+                guard let kind = try? session("s\(writer)-\(number)") else { return }
+                if case .success = node.proposeAndWait(kind) { answers.withLock { $0 += 1 } }
+            }
+        }
+        #expect(answers.withLock { $0 } == 800)
+        #expect(try node.view().statistics(of: .records(.session))?.count == 800)
+    }
+
+    @Test("an observer hears of a change before it, after it, and after the reply, in this order")
+    func observerOrder() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let node = try open()
+        defer { node.shutdown() }
+        let observer = RecordingObserver(node)
+        node.add(observer)
+        let answered = Answered()
+        node.propose(try session("s1")) { _ in
+            observer.note("reply")
+            answered.set()
+        }
+        answered.wait()
+        #expect(observer.notes.prefix(3) == ["will: absent", "did: present", "reply"])
+        node.remove(observer)
+    }
+
+    @Test("a refused change is answered with its reason")
+    func refused() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let node = try open()
+        defer { node.shutdown() }
+        _ = try node.proposeAndWait(try session("s1")).get()
+        _ = try node.proposeAndWait(.revoke(.session("s1"), reason: "")).get()
+        #expect(node.proposeAndWait(try session("s1")) == .failure(.refused(.revoked(id: "s1"))))
+    }
+
+    @Test("after the end every proposal is answered")
+    func afterShutdown() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let node = try open()
+        node.shutdown()
+        #expect(node.proposeAndWait(try session("s1")) == .failure(.stopped))
+    }
+}
+
+private final class Answered: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
+    func set() { semaphore.signal() }
+    func wait() { semaphore.wait() }
+}
+
+private final class RecordingObserver: MountObserver {
+    private let list = Mutex<[String]>([])
+    private let node: LocalNode
+
+    init(_ node: LocalNode) {
+        self.node = node
+    }
+
+    var notes: [String] { list.withLock { $0 } }
+
+    func note(_ text: String) { list.withLock { $0.append(text) } }
+
+    private var presence: String {
+        let header = try? node.view().header(.session, "s1")
+        return header == nil ? "absent" : "present"
+    }
+
+    func willApply(_ effects: [Effect]) { note("will: \(presence)") }
+
+    func didApply(_ effects: [Effect]) -> @Sendable () -> Void {
+        note("did: \(presence)")
+        return { self.note("names") }
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The rooms and what each may import: ARCHITECTURE.md, "Rooms and arrows", as a table.
+struct Room: Sendable {
+    var name: String
+    /// A quiet room has no clock, thread, socket or chance of its own.
+    var isQuiet = false
+    /// The modules every file of the room may import.
+    var imports: [String]
+    /// More modules for the files below a path in the room: where it touches the machine.
+    var edges: [String: [String]] = [:]
+    /// How many unchecked places the room has: `@unchecked Sendable`, `nonisolated(unsafe)`.
+    ///
+    /// Only ever lowered.
+    var uncheckedCount = 0
+
+    func mayImport(_ module: String, in path: String) -> Bool {
+        imports.contains(module)
+            || edges.contains { path.hasPrefix($0.key) && $0.value.contains(module) }
+    }
+}
+
+extension Room {
+    /// A new room gets a row here and one in ARCHITECTURE.md.
+    static let all: [Room] = [
+        Room(
+            name: "Identity",
+            isQuiet: true,
+            imports: ["SwiftProtobuf", "Crypto", "FoundationEssentials"]
+        ),
+        Room(name: "Log", isQuiet: true, imports: [], edges: logEdges),
+        Room(
+            name: "Store",
+            isQuiet: true,
+            imports: ["Identity", "SwiftProtobuf"],
+            edges: ["KeyValue/": ["CRocksDB", "Glibc", "Synchronization"]],
+            uncheckedCount: 3
+        ),
+        Room(name: "FSMap", isQuiet: true, imports: ["Identity"]),
+        Room(name: "Replica", isQuiet: true, imports: ["Identity", "Store", "Log", "FSMap"]),
+        Room(name: "Samples", isQuiet: true, imports: ["Identity", "SwiftProtobuf"]),
+        Room(
+            name: "Node",
+            imports: core + ["Replica", "Logging", "Glibc", "Dispatch", "Synchronization"],
+            uncheckedCount: 3
+        ),
+        Room(
+            name: "FuseMount",
+            imports: [
+                "CFuse3", "Identity", "FSMap", "Replica", "Node", "Logging", "Glibc",
+                "Synchronization",
+            ],
+            uncheckedCount: 0
+        ),
+        Room(
+            name: "AdminSocket",
+            imports: [
+                "Identity", "FSMap", "Replica", "Node", "SwiftProtobuf", "Logging", "NIOCore",
+                "NIOPosix", "NIOExtras", "Glibc", "Synchronization",
+            ]
+        ),
+        Room(
+            name: "brokerfs",
+            imports: core + [
+                "Replica", "Node", "FuseMount", "AdminSocket", "Samples", "SwiftProtobuf",
+                "ArgumentParser", "Configuration", "SystemPackage", "Yams", "Logging", "Glibc",
+                "Foundation", "Synchronization",
+            ]
+        ),
+    ]
+
+    private static let core = ["Identity", "Store", "Log", "FSMap"]
+    private static let logEdges = [
+        "PosixDisk.swift": ["Glibc"],
+        // The two that name an error number.
+        "Disk.swift": ["Glibc"],
+        "LogError.swift": ["Glibc"],
+    ]
+
+    static func named(_ name: String?) -> Room? {
+        all.first { $0.name == name }
+    }
+}
