@@ -6,4 +6,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
+// <pthread.h> shows this only with _GNU_SOURCE, which comes too late here.
+int pthread_setname_np(pthread_t thread, const char *name);
+
 #endif

@@ -83,9 +83,7 @@ extension FileSystem {
         }
         guard !inodes.isEmpty else { return }
         for (inode, _) in inodes {
-            batch.add(
-                node.kind == .directory ? .listing(directory: inode) : .content(inode: inode)
-            )
+            batch.add(node.forgetting(inode))
         }
         guard inodes.contains(where: \.1), node.kind == .regular else { return }
         // A state that cannot be read now leaves the old version, which makes readers stale.
@@ -118,9 +116,7 @@ extension FileSystem {
             return state.inodes.all(node)
         }
         for inode in inodes {
-            batch.add(
-                node.kind == .directory ? .listing(directory: inode) : .content(inode: inode)
-            )
+            batch.add(node.forgetting(inode))
         }
         names(of: node, to: &batch)
     }
@@ -189,7 +185,10 @@ extension FileSystem {
                 return isTouched ? [.content(inode: inode)] : []
             }
             guard !state.recent.isUnknown(since: mark) else {
-                return [.listing(directory: inode), .everything]
+                let children = state.inodes.children(of: inode).compactMap { child in
+                    state.inodes[child]?.node.forgetting(child)
+                }
+                return [.listing(directory: inode)] + children + [.everything]
             }
             return racedNames(since: mark, node, inode, state)
         }
@@ -209,13 +208,9 @@ extension FileSystem {
             case .names(directory): result.append(.everything)
             case .node(let child) where child.canBeNamed(in: directory):
                 result.append(.entry(parent: inode, name: child.name))
-                if child.kind != .directory, let known = state.inodes.current(child) {
-                    result.append(.content(inode: known))
-                }
+                result += state.inodes.all(child).map { child.forgetting($0) }
             case .listing(let child) where child.canBeNamed(in: directory):
-                if let known = state.inodes.current(child) {
-                    result.append(.listing(directory: known))
-                }
+                result += state.inodes.all(child).map { child.forgetting($0) }
             default: break
             }
         }
@@ -245,12 +240,15 @@ extension FileSystem {
                     || recent.isTouched(.listing(node), since: mark)
                     || recent.isTouched(.names(directory), since: mark)
             else { return [] }
-            guard let inode = state.inodes.current(node) else { return [entry] }
-            return [
-                node.kind == .directory ? .listing(directory: inode) : .content(inode: inode),
-                entry,
-            ]
+            return state.inodes.all(node).map { node.forgetting($0) } + [entry]
         }
+    }
+}
+
+extension Node {
+    /// What makes a kernel forget all it has of an inode of this node but its names.
+    fileprivate func forgetting(_ inode: UInt64) -> Invalidation {
+        kind == .directory ? .listing(directory: inode) : .content(inode: inode)
     }
 }
 

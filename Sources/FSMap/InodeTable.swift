@@ -70,10 +70,12 @@ struct InodeTable {
         (others[node] ?? []) + (current[node].map { [$0] } ?? [])
     }
 
-    /// The inodes that were looked up in a directory by a name; slow.
-    func children(of parent: UInt64, named name: String) -> [UInt64] {
+    /// The inodes that were looked up in a directory, by `name` where there is one; slow.
+    func children(of parent: UInt64, named name: String? = nil) -> [UInt64] {
         inodes
-            .filter { $0.value.parents.contains(parent) && $0.value.node.name == name }
+            .filter {
+                $0.value.parents.contains(parent) && (name == nil || $0.value.node.name == name)
+            }
             .map(\.key)
             .sorted()
     }

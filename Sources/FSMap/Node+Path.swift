@@ -160,10 +160,11 @@ extension Node {
 
     /// Whether a kernel may keep the listing and the attributes of this directory.
     ///
-    /// Those of a group's sessions change with each session of each member: they are asked for.
+    /// Those of a group's sessions change with each session of each member, and the number of the
+    /// file in `events/` changes without anybody telling: they are asked for.
     var isListingCacheable: Bool {
         switch self {
-        case .groupSessions, .clusterNodes, .clusterNode: false
+        case .groupSessions, .events, .clusterNodes, .clusterNode: false
         default: true
         }
     }

@@ -4,8 +4,9 @@ package import Identity
 
 /// One thing the tree can show, named by what it stands for and not by its path.
 ///
-/// A session has one node under all its names. Ids are raw, never escaped.
-package enum Node: Hashable, Sendable {
+/// A session has one node under all its names. Ids are raw, never escaped, and compared by their
+/// bytes: strings that only look alike are different ids.
+package enum Node: Sendable {
     case root
     case readme
     case sessions
@@ -37,6 +38,60 @@ package enum Node: Hashable, Sendable {
     case clusterNodes
     case clusterNode(String)
     case clusterNodeFile(String, ClusterNodeFile)
+}
+
+extension Node: Hashable {
+    package static func == (left: Node, right: Node) -> Bool {
+        let (left, right) = (left.identity, right.identity)
+        return left.kind == right.kind && left.first.utf8.elementsEqual(right.first.utf8)
+            && left.second.utf8.elementsEqual(right.second.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        let identity = identity
+        hasher.combine(identity.kind)
+        for text in [identity.first, identity.second] {
+            for byte in text.utf8 { hasher.combine(byte) }
+            hasher.combine(UInt8(0))
+        }
+    }
+
+    /// What tells a node from every other: its kind, and up to two ids.
+    private var identity: (kind: Int, first: String, second: String) {
+        switch self {
+        case .root: (0, "", "")
+        case .readme: (1, "", "")
+        case .sessions: (2, "", "")
+        case .session(let id): (3, id, "")
+        case .users: (4, "", "")
+        case .user(let id): (5, id, "")
+        case .userFile(let id, let file): (6, id, file.rawValue)
+        case .userSessions(let id): (7, id, "")
+        case .serviceAccounts: (8, "", "")
+        case .serviceAccount(let id): (9, id, "")
+        case .serviceAccountFile(let id, let file): (10, id, file.rawValue)
+        case .serviceAccountSessions(let id): (11, id, "")
+        case .groups: (12, "", "")
+        case .group(let id): (13, id, "")
+        case .groupFile(let id, let file): (14, id, file.rawValue)
+        case .groupMembers(let id): (15, id, "")
+        case .member(let group, let user): (16, group, user)
+        case .groupSessions(let id): (17, id, "")
+        case .context: (18, "", "")
+        case .contextSource(let source): (19, source, "")
+        case .contextValue(let source, let key): (20, source, key)
+        case .records: (21, "", "")
+        case .recordType(let type): (22, type.url, "")
+        case .record(let type, let id): (23, type.url, id)
+        case .events: (24, "", "")
+        case .allEvents: (25, "", "")
+        case .cluster: (26, "", "")
+        case .clusterFile(let file): (27, file.rawValue, "")
+        case .clusterNodes: (28, "", "")
+        case .clusterNode(let name): (29, name, "")
+        case .clusterNodeFile(let name, let file): (30, name, file.rawValue)
+        }
+    }
 }
 
 /// The files of `users/<user>/`; raw values are file names.

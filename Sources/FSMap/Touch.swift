@@ -167,8 +167,16 @@ extension Touch {
             return directories(of: collection).flatMap { directory -> [Touch] in
                 guard let node = directory.child(id) else { return [] }
                 return [.content(node), .name(node, in: directory), .listing(directory)]
-            }
+            } + accountListing(collection, id)
         }
+    }
+
+    /// An account's sessions show the times of the principal, if there is one of that name.
+    private static func accountListing(
+        _ collection: IdentityCollection,
+        _ id: String
+    ) -> [Touch] {
+        collection == .principals ? [.listing(.serviceAccountSessions(id))] : []
     }
 
     private static func unlisted(_ collection: IdentityCollection, _ id: String) -> [Touch] {
@@ -181,7 +189,7 @@ extension Touch {
             return directories(of: collection).flatMap { directory -> [Touch] in
                 guard let node = directory.child(id) else { return [] }
                 return vanished(node) + [.listing(directory)]
-            }
+            } + accountListing(collection, id)
         }
     }
 

@@ -58,8 +58,8 @@ struct Attachment: Sendable {
         }
         var data = "fd=\(descriptor),rootmode=40000,user_id=0,group_id=0,default_permissions"
         if allowsOther { data += ",allow_other" }
-        var flags = UInt(MS_NOSUID.rawValue) | UInt(MS_NODEV.rawValue) | UInt(MS_NOEXEC.rawValue)
-        if options.readOnly { flags |= UInt(MS_RDONLY.rawValue) }
+        var flags = UInt(MS_NOSUID) | UInt(MS_NODEV) | UInt(MS_NOEXEC)
+        if options.readOnly { flags |= UInt(MS_RDONLY) }
         let status = Glibc.mount(options.fsname, directory, "fuse.brokerfs", flags, data)
         let number = errno
         guard status == 0 else {

@@ -88,7 +88,6 @@ func readDirectoryPlus(
         reply.error(error)
     }
     server.settle(mark, inode: inode)
-    guard server.files.mark() != mark else { return }
     for one in shown {
         server.settle(mark, inode: one.inode)
         server.settle(mark, name: one.name, in: inode)

@@ -52,7 +52,8 @@ func readTarget(_ request: fuse_req_t?, _ inode: fuse_ino_t) {
     let reply = Reply(request)
     let mark = server.files.mark()
     do throws(FSError) {
-        reply.target(try server.files.target(of: inode, view: server.node.view()))
+        let target = try server.files.target(of: inode, view: server.node.view())
+        reply.target(target)
     } catch {
         reply.error(error)
     }

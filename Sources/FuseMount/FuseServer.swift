@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
+import Dispatch
 import FSMap
 import Glibc
 import Identity
@@ -25,7 +26,7 @@ final class FuseServer: Sendable {
     let openHandles = Atomic<Int>(0)
     /// Set once the kernel has taken the INIT reply.
     let isInitialized = Atomic<Bool>(false)
-    let initialized = Semaphore()
+    let initialized = DispatchSemaphore(value: 0)
 
     init(node: LocalNode, files: FileSystem, options: MountOptions, log: Logger) {
         self.node = node
@@ -111,13 +112,11 @@ final class FuseServer: Sendable {
     /// After a reply was sent: what changed between the mark and the reply is invalidated again,
     /// because the kernel may have stored the older answer after the invalidation.
     func settle(_ mark: CacheMark, inode: UInt64) {
-        guard files.mark() != mark else { return }
         notifier.enqueue(files.raced(since: mark, inode: inode))
     }
 
     /// The same, for an answer about a name.
     func settle(_ mark: CacheMark, name: String, in parent: UInt64) {
-        guard files.mark() != mark else { return }
         notifier.enqueue(files.raced(since: mark, name: name, in: parent))
     }
 }

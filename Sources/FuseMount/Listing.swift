@@ -27,7 +27,7 @@ struct Listing: ~Copyable {
     /// Appends a name. False: there is no room for it.
     mutating func append(_ entry: DirectoryEntry) -> Bool {
         var status = stat()
-        status.st_ino = entry.number
+        status.st_ino = UInt(entry.number)
         status.st_mode = typeBits(entry.kind)
         let needed = fuse_add_direntry(
             request,
@@ -47,7 +47,7 @@ struct Listing: ~Copyable {
         if let found {
             parameters = entryParameters(found)
         } else {
-            parameters.attr.st_ino = entry.number
+            parameters.attr.st_ino = UInt(entry.number)
             parameters.attr.st_mode = typeBits(entry.kind)
         }
         let needed = fuse_add_direntry_plus(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
+import Dispatch
 import FSMap
 import Glibc
 import Logging
@@ -19,25 +20,25 @@ final class LoopState: Sendable {
     }
 
     let state = Mutex(State())
-    private let finished = Semaphore()
+    private let finished = DispatchSemaphore(value: 0)
 
     /// Blocks until ``finish()``; for any number of callers.
     func waitUntilFinished() {
         finished.wait()
-        finished.post()
+        finished.signal()
     }
 
     /// The same for a limited time. False: it took longer.
     func waitUntilFinished(milliseconds: Int) -> Bool {
         guard finished.wait(milliseconds: milliseconds) else { return false }
-        finished.post()
+        finished.signal()
         return true
     }
 
     /// Lets everybody who waits go on.
     func finish() {
         state.withLock { $0.isFinished = true }
-        finished.post()
+        finished.signal()
     }
 
     /// Interrupts the blocking reads of all threads.

@@ -3,7 +3,7 @@
 import CFuse3
 package import FSMap
 import Glibc
-import Identity
+package import Identity
 package import Logging
 package import Node
 import Synchronization
@@ -138,3 +138,4 @@ extension Mount: MountObserver {
         return { notifier.enqueue(names) }
     }
 }
+extension Mount { package func forgetEpoch() { session.forgetEpoch() } }

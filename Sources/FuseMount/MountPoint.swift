@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -50,7 +51,7 @@ package enum MountPoint {
 
     /// Detaches what is mounted on a canonical path, used or not; umount2(2), fusermount3(1).
     static func detach(_ path: String) -> Bool {
-        if umount2(path, Int32(MNT_DETACH.rawValue) | Int32(UMOUNT_NOFOLLOW.rawValue)) == 0 {
+        if umount2(path, Int32(MNT_DETACH) | Int32(UMOUNT_NOFOLLOW)) == 0 {
             return true
         }
         guard errno == EPERM else { return false }
@@ -116,7 +117,7 @@ package enum MountPoint {
         let isStarted: ()? = try? MountThread.start("fuse-probe") {
             let answer = body()
             box.answer.withLock { $0 = answer }
-            box.done.post()
+            box.done.signal()
         }
         guard isStarted != nil, box.done.wait(milliseconds: probeMillisecondsMax) else {
             return nil
@@ -127,7 +128,7 @@ package enum MountPoint {
 
 private final class ProbeBox<Answer: Sendable>: Sendable {
     let answer = Mutex<Answer?>(nil)
-    let done = Semaphore()
+    let done = DispatchSemaphore(value: 0)
 }
 
 /// Runs a program and waits for it. Nil: it could not be started.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CFuse3
+import Dispatch
 import Glibc
 
 /// A detached thread of the mount; pthread_create(3).
@@ -61,43 +63,9 @@ private func runBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPo
     return nil
 }
 
-/// A counting semaphore, sem_overview(7), with waits bounded on the monotonic clock.
-final class Semaphore: @unchecked Sendable {
-    // SAFETY: the semaphore lives at one address until deinit and is itself the synchronization.
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init() {
-        sem_init(semaphore, 0, 0)
-    }
-
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
-
-    /// Lets one waiter pass.
-    func post() {
-        sem_post(semaphore)
-    }
-
-    /// Waits for a post.
-    func wait() {
-        while sem_wait(semaphore) != 0 && errno == EINTR {}
-    }
-
-    /// Waits for a post for a limited time. False: none came.
+extension DispatchSemaphore {
+    /// Waits for a signal for a limited time. False: none came.
     func wait(milliseconds: Int) -> Bool {
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        deadline.tv_sec += milliseconds / 1000
-        deadline.tv_nsec += (milliseconds % 1000) * 1_000_000
-        if deadline.tv_nsec >= 1_000_000_000 {
-            deadline.tv_sec += 1
-            deadline.tv_nsec -= 1_000_000_000
-        }
-        while sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline) != 0 {
-            guard errno == EINTR else { return false }
-        }
-        return true
+        wait(timeout: .now() + .milliseconds(milliseconds)) == .success
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import FSMap
 import Glibc
 import Logging
@@ -22,8 +23,8 @@ final class Notifier: Sendable {
     }
 
     private let queue = Mutex(Queue())
-    private let arrived = Semaphore()
-    private let stopped = Semaphore()
+    private let arrived = DispatchSemaphore(value: 0)
+    private let stopped = DispatchSemaphore(value: 0)
     private let notificationsMax: Int
     private let log: Logger
 
@@ -46,7 +47,7 @@ final class Notifier: Sendable {
             for invalidation in invalidations { append(invalidation, to: &queue) }
             return wasEmpty && !queue.waiting.isEmpty
         }
-        if wasEmpty { arrived.post() }
+        if wasEmpty { arrived.signal() }
     }
 
     private func append(_ invalidation: Invalidation, to queue: inout Queue) {
@@ -75,25 +76,25 @@ final class Notifier: Sendable {
             queue.waiting = []
             queue.known = []
         }
-        arrived.post()
+        arrived.signal()
     }
 
     /// For a thread that never started.
     func markStopped() {
         stop()
-        stopped.post()
+        stopped.signal()
     }
 
     /// Whether the thread has ended within the time.
     func waitUntilStopped(milliseconds: Int) -> Bool {
         guard stopped.wait(milliseconds: milliseconds) else { return false }
-        stopped.post()
+        stopped.signal()
         return true
     }
 
     /// The thread: sends until it is stopped. `topNames` are the names in the root.
     func run(_ session: Session, topNames: () -> [String]) {
-        defer { stopped.post() }
+        defer { stopped.signal() }
         while true {
             arrived.wait()
             while let batch = take() {

@@ -3,6 +3,7 @@
 import CFuse3
 import FSMap
 import Glibc
+import Identity
 
 /// The answer that one kernel request is owed; fuse_reply_*(3) of libfuse.
 ///
@@ -137,7 +138,7 @@ func typeBits(_ kind: FileKind) -> mode_t {
 /// The stat(2) of a file. There is one time, so all three show it.
 private func fileStatus(_ attributes: Attributes) -> stat {
     var status = stat()
-    status.st_ino = attributes.number
+    status.st_ino = UInt(attributes.number)
     status.st_mode = typeBits(attributes.kind) | attributes.mode
     status.st_nlink = nlink_t(attributes.links)
     status.st_uid = attributes.uid

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
+import Dispatch
 import FSMap
 import Glibc
 import Synchronization
@@ -140,7 +141,7 @@ private func writeReply(
     let written = writev(descriptor, parts, count)
     if written > 0 {
         server.isInitialized.store(true, ordering: .relaxed)
-        server.initialized.post()
+        server.initialized.signal()
     }
     return written
 }

@@ -72,4 +72,30 @@ package enum IdentityCollection: Hashable, Sendable {
     case members(ofGroup: String)
     case contextSources
     case contextKeys(source: String)
+
+    /// Listings are the same where their owners are the same bytes.
+    package static func == (left: IdentityCollection, right: IdentityCollection) -> Bool {
+        left.identity.letter == right.identity.letter
+            && left.identity.owner.isSame(as: right.identity.owner)
+    }
+
+    /// Hashes the kind and the bytes of the owner.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(identity.letter)
+        for byte in identity.owner.utf8 { hasher.combine(byte) }
+    }
+
+    /// One letter for the kind of listing, then its owner; both are part of the on-disk format.
+    package var identity: (letter: String, owner: String) {
+        switch self {
+        case .types: ("t", "")
+        case .records(let type): ("r", type.url)
+        case .principals: ("p", "")
+        case .groups: ("g", "")
+        case .sessions(let user): ("s", user)
+        case .members(let group): ("m", group)
+        case .contextSources: ("c", "")
+        case .contextKeys(let source): ("k", source)
+        }
+    }
 }

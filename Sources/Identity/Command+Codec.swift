@@ -166,6 +166,7 @@ extension RecordOptions {
             capacity: message.hasCapacity ? message.capacity : nil,
             ttlSeconds: message.hasTtl ? message.ttl.seconds : nil
         )
+        ttlNanoseconds = message.hasTtl ? message.ttl.nanos : 0
         indexableFields = message.indexableFields
     }
 
@@ -173,7 +174,12 @@ extension RecordOptions {
     package var message: Databroker_Options {
         var message = Databroker_Options()
         if let capacity { message.capacity = capacity }
-        if let ttlSeconds { message.ttl = .with { $0.seconds = ttlSeconds } }
+        if let ttlSeconds {
+            message.ttl = .with {
+                $0.seconds = ttlSeconds
+                $0.nanos = ttlNanoseconds
+            }
+        }
         message.indexableFields = indexableFields
         return message
     }

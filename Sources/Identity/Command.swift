@@ -106,6 +106,8 @@ package struct RecordOptions: Equatable, Sendable {
     package var capacity: UInt64?
     /// Seconds after its last change at which a record goes.
     package var ttlSeconds: Int64?
+    /// The part of the TTL below a second, 0 to 999 999 999; counts only where there is a TTL.
+    package var ttlNanoseconds: Int32 = 0
     /// Kept for the databroker contract; not indexed yet.
     package var indexableFields: [String] = []
 

@@ -26,10 +26,10 @@ package struct DirectoryUser {
     /// The groups in the document's order, without repetition.
     package var groupIDs: [String] {
         get {
-            var seen: Set<String> = []
+            var seen: Set<[UInt8]> = []
             return (document.fields["group_ids"]?.listValue.values ?? [])
                 .map(\.stringValue)
-                .filter { !$0.isEmpty && seen.insert($0).inserted }
+                .filter { !$0.isEmpty && seen.insert(Array($0.utf8)).inserted }
         }
         set {
             let list = Google_Protobuf_ListValue.with {

@@ -49,6 +49,9 @@ extension Document {
         from source: Record,
         paths: [String]
     ) throws(DocumentError) -> RecordWrite {
+        guard source.dataTypeURL.isSame(as: stored.dataTypeURL) else {
+            throw .undecodable(type: stored.dataTypeURL)
+        }
         var result = stored
         let mask = Google_Protobuf_FieldMask.with { $0.paths = paths }
         switch stored.dataTypeURL {
@@ -61,8 +64,8 @@ extension Document {
         case RecordType.structURL:
             result.payload = try mergedStruct(stored, source, paths: paths)
         default:
-            result.payload = source.payload
-            result.dataTypeURL = source.dataTypeURL
+            // Without a schema the other fields could only be lost.
+            throw .undecodable(type: stored.dataTypeURL)
         }
         return try write(result)
     }
@@ -73,9 +76,11 @@ extension Document {
         _ source: Record,
         _ mask: Google_Protobuf_FieldMask
     ) throws(DocumentError) -> [UInt8] {
+        for path in mask.paths where !M.isPathValid(path) { throw .unknownField(path) }
         do {
             var message = try M(serializedBytes: stored.payload)
-            let options = Google_Protobuf_FieldMask.MergeOptions()
+            var options = Google_Protobuf_FieldMask.MergeOptions()
+            options.replaceRepeatedFields = true
             try message.merge(
                 from: try M(serializedBytes: source.payload),
                 fieldMask: mask,

@@ -87,6 +87,7 @@ extension Document {
         try checkID(&session.id, against: id)
         let old = decoded(stored, as: Session_Session.self) ?? Session_Session()
         session.unknownFields = old.unknownFields
+        keepUnknownFields(of: old.deviceCredentials, in: &session.deviceCredentials)
         if session.hasIDToken {
             session.idToken.unknownFields = old.idToken.unknownFields
             try Secret.restore(&session.idToken.raw, from: old.idToken.raw, field: "id_token.raw")
@@ -107,6 +108,20 @@ extension Document {
         return serialized(session)
     }
 
+    /// Credentials have no key of their own: the same credential is the one with the same content.
+    private static func keepUnknownFields(
+        of old: [Session_Session.DeviceCredential],
+        in new: inout [Session_Session.DeviceCredential]
+    ) {
+        var rest = old
+        for index in new.indices {
+            let same = rest.firstIndex {
+                $0.typeID.isSame(as: new[index].typeID) && $0.credential == new[index].credential
+            }
+            if let same { new[index].unknownFields = rest.remove(at: same).unknownFields }
+        }
+    }
+
     /// A record without a face: a `google.protobuf.Any` in JSON, or a plain JSON object for the
     /// schemaless types.
     private static func parseAny(
@@ -117,6 +132,8 @@ extension Document {
         var document: Google_Protobuf_Struct = try message(from: bytes)
         if case .stringValue(let url)? = document.fields["@type"]?.kind {
             record.dataTypeURL = url
+            // A marker must not bring back bytes under a type that would show them.
+            let hidden = stored?.dataTypeURL.isSame(as: url) == true ? stored : nil
             let value = document.fields["value"]?.kind
             if url == RecordType.structURL {
                 guard case .structValue(let inner)? = value else {
@@ -127,7 +144,7 @@ extension Document {
                 guard case .stringValue(let base64)? = value else {
                     throw .malformed("\"value\" must be the base64 of a \(url)")
                 }
-                record.payload = try opaquePayload(base64, stored: stored)
+                record.payload = try opaquePayload(base64, stored: hidden)
                 return
             }
         } else if let stored, stored.dataTypeURL != RecordType.structURL {
@@ -180,7 +197,7 @@ extension Document {
 
     private static func checkID(_ id: inout String, against name: String) throws(DocumentError) {
         if id.isEmpty { id = name }
-        guard id == name else { throw .idMismatch(document: id, expected: name) }
+        guard id.isSame(as: name) else { throw .idMismatch(document: id, expected: name) }
     }
 
     private static func decoded<M: Message>(_ record: Record?, as: M.Type) -> M? {

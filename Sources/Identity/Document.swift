@@ -35,7 +35,7 @@ package enum Document {
         if record.dataTypeURL == RecordType.structURL {
             compact += Array(",\"value\":".utf8) + (try typedJSON(record))
         } else if isKnown(record.dataTypeURL) {
-            let members = JSONLayout.members(of: try typedJSON(record))
+            let members = JSONLayout.members(of: try typedJSON(record)[...])
             for member in members { compact += Array(",".utf8) + member }
         } else {
             let text = Data(record.payload).base64EncodedString()
@@ -75,10 +75,12 @@ package enum Document {
             case RecordType.session.url:
                 var session = try Session_Session(serializedBytes: record.payload)
                 session.hideSecrets()
-                return try session.jsonUTF8Bytes(options: encoding)
+                let json: [UInt8] = try session.jsonUTF8Bytes(options: encoding)
+                return JSONLayout.sortMembers(of: "claims", in: json)
             case RecordType.user.url:
-                return try User_User(serializedBytes: record.payload)
+                let json: [UInt8] = try User_User(serializedBytes: record.payload)
                     .jsonUTF8Bytes(options: encoding)
+                return JSONLayout.sortMembers(of: "claims", in: json)
             case RecordType.serviceAccount.url:
                 return try User_ServiceAccount(serializedBytes: record.payload)
                     .jsonUTF8Bytes(options: encoding)
@@ -88,7 +90,8 @@ package enum Document {
             default:
                 var document = try Google_Protobuf_Struct(serializedBytes: record.payload)
                 Secret.hide(&document)
-                return try document.jsonUTF8Bytes(options: encoding)
+                let json: [UInt8] = try document.jsonUTF8Bytes(options: encoding)
+                return JSONLayout.sorted(json[...])
             }
         } catch {
             throw .undecodable(type: record.dataTypeURL)

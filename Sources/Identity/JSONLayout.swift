@@ -7,7 +7,7 @@
 enum JSONLayout {
     /// Orders the members by `order` (others follow as they came) and lays the object out.
     static func layOut(_ compact: [UInt8], order: [String] = []) -> [UInt8] {
-        let members = members(of: compact)
+        let members = members(of: compact[...])
         guard !members.isEmpty else { return Array("{}\n".utf8) }
         var output: [UInt8] = []
         output.reserveCapacity(compact.count + compact.count / 4 + 16)
@@ -26,13 +26,51 @@ enum JSONLayout {
         return output
     }
 
-    /// The members of the outermost object, each with its key.
-    static func members(of compact: [UInt8]) -> [ArraySlice<UInt8>] {
+    /// Sorts the members of every object in `value` by the bytes of their keys.
+    ///
+    /// swift-protobuf writes a `google.protobuf.Struct` in the order of a dictionary, which is
+    /// another one in every process; a document has one text.
+    static func sorted(_ value: ArraySlice<UInt8>) -> [UInt8] {
+        guard let first = value.first, let last = value.last else { return [] }
+        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return Array(value) }
+        var parts = members(of: value).map { part in
+            guard first == UInt8(ascii: "{") else { return (key: part[..<part.startIndex], value: part) }
+            let end = keyEnd(of: part)
+            return (key: part[..<end], value: part[end...])
+        }
+        parts.sort { $0.key.lexicographicallyPrecedes($1.key) }
+        let texts = parts.map { Array($0.key) + sorted($0.value) }
+        return [first] + texts.joined(separator: [UInt8(ascii: ",")]) + [last]
+    }
+
+    /// Sorts everything inside of one member of an object.
+    static func sortMembers(of key: String, in compact: [UInt8]) -> [UInt8] {
+        let prefix = Array("\"\(key)\":".utf8)
+        guard let member = members(of: compact[...]).first(where: { $0.starts(with: prefix) }) else {
+            return compact
+        }
+        let value = member.dropFirst(prefix.count)
+        return Array(compact[..<value.startIndex]) + sorted(value) + Array(compact[value.endIndex...])
+    }
+
+    /// Where the value of a member begins: after the colon that ends its key.
+    private static func keyEnd(of member: ArraySlice<UInt8>) -> Int {
+        var scanner = StringScanner()
+        for index in member.indices where !scanner.isInString(after: member[index]) {
+            return index + 1
+        }
+        return member.endIndex
+    }
+
+    /// The members of the outermost object, each with its key, or the elements of an array.
+    static func members(of compact: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
         var members: [ArraySlice<UInt8>] = []
         var scanner = StringScanner()
         var depth = 0
-        var start = 1
-        for (index, byte) in compact.enumerated() where !scanner.isInString(after: byte) {
+        var start = compact.startIndex + 1
+        for index in compact.indices {
+            let byte = compact[index]
+            guard !scanner.isInString(after: byte) else { continue }
             switch byte {
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"):

@@ -25,6 +25,7 @@ package enum LoadLine {
         guard let type, !type.url.isEmpty else { throw .malformed("\"type\" is missing") }
         guard let id else { throw .malformed("\"id\" is missing") }
         try RecordID.validate(id)
+        try RecordID.validate(type.url)
         if deleted { return RecordWrite(delete: type, id: id) }
         guard let data else { throw .malformed("\"data\" is missing") }
         return try write(type, id: id, data: data)

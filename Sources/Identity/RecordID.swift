@@ -20,11 +20,12 @@ package enum RecordID {
 
     /// Splits the id of a context record into its source and its key.
     package static func contextParts(_ id: String) throws(DocumentError) -> (source: String, key: String) {
-        guard let slash = id.firstIndex(of: "/") else {
+        // As bytes: a combining character after the slash makes another `Character` of both.
+        guard let slash = id.utf8.firstIndex(of: UInt8(ascii: "/")) else {
             throw .invalidID("the id of a context record is source/key")
         }
         let source = String(id[..<slash])
-        let key = String(id[id.index(after: slash)...])
+        let key = String(id[id.utf8.index(after: slash)...])
         guard !source.isEmpty, !key.isEmpty else {
             throw .invalidID("the id of a context record is source/key, neither may be empty")
         }

@@ -36,6 +36,16 @@ package struct RecordType: Hashable, Sendable {
         ("context", .context),
     ]
 
+    /// Types are the same where their URLs are the same bytes.
+    package static func == (left: RecordType, right: RecordType) -> Bool {
+        left.url.isSame(as: right.url)
+    }
+
+    /// Hashes the bytes of the URL.
+    package func hash(into hasher: inout Hasher) {
+        for byte in url.utf8 { hasher.combine(byte) }
+    }
+
     /// Reads a short name or a type URL, as `load` and `path` take them.
     package init(nameOrURL text: String) {
         self = Self.named.first { $0.name == text }?.type ?? RecordType(text)

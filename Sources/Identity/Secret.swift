@@ -8,11 +8,16 @@ import SwiftProtobuf
 enum Secret {
     private static let prefix = "[hidden "
 
-    /// Field names whose string values are secrets wherever a schemaless document has them.
+    /// Field names below which every string and number of a schemaless document is a secret,
+    /// whatever their case and with or without separators.
     private static let names: Set<String> = [
-        "access_token", "refresh_token", "id_token", "raw", "client_secret", "secret", "password",
-        "private_key", "token", "api_key", "upstream_refresh_token", "pkce_verifier",
+        "accesstoken", "refreshtoken", "idtoken", "raw", "clientsecret", "secret", "password",
+        "privatekey", "token", "apikey", "upstreamrefreshtoken", "pkceverifier",
     ]
+
+    private static func isSecret(_ key: String) -> Bool {
+        names.contains(key.lowercased().filter { $0 != "_" && $0 != "-" && $0 != " " })
+    }
 
     /// What is shown instead of a secret: enough to see that it changed, nothing to use it.
     static func marker(for secret: String) -> String {
@@ -42,25 +47,36 @@ enum Secret {
 
     /// Hides the secret members of a schemaless document, at any depth.
     static func hide(_ document: inout Google_Protobuf_Struct) {
+        hide(&document, isSecret: false)
+    }
+
+    private static func hide(_ document: inout Google_Protobuf_Struct, isSecret inherited: Bool) {
         for key in document.fields.keys.sorted() {
             guard var value = document.fields[key] else { continue }
-            hide(&value, under: key)
+            hide(&value, isSecret: inherited || isSecret(key))
             document.fields[key] = value
         }
     }
 
-    private static func hide(_ value: inout Google_Protobuf_Value, under key: String) {
+    private static func hide(_ value: inout Google_Protobuf_Value, isSecret: Bool) {
         switch value.kind {
-        case .stringValue(var text) where names.contains(key):
-            hide(&text)
-            value.stringValue = text
         case .structValue(var inner):
-            hide(&inner)
+            hide(&inner, isSecret: isSecret)
             value.structValue = inner
         case .listValue(var list):
-            for index in list.values.indices { hide(&list.values[index], under: key) }
+            for index in list.values.indices { hide(&list.values[index], isSecret: isSecret) }
             value.listValue = list
-        default: break
+        default:
+            if isSecret, let marker = marker(for: value) { value.stringValue = marker }
+        }
+    }
+
+    /// What stands for a string or a number that is a secret; nil for what can hold none.
+    private static func marker(for value: Google_Protobuf_Value) -> String? {
+        switch value.kind {
+        case .stringValue(let text): text.isEmpty ? nil : marker(for: text)
+        case .numberValue(let number): marker(for: "\(number)")
+        default: nil
         }
     }
 
@@ -69,9 +85,18 @@ enum Secret {
         _ document: inout Google_Protobuf_Struct,
         from stored: Google_Protobuf_Struct
     ) throws(DocumentError) {
+        try restore(&document, from: stored, isSecret: false)
+    }
+
+    private static func restore(
+        _ document: inout Google_Protobuf_Struct,
+        from stored: Google_Protobuf_Struct,
+        isSecret inherited: Bool
+    ) throws(DocumentError) {
         for key in document.fields.keys.sorted() {
             guard var value = document.fields[key] else { continue }
-            try restore(&value, from: stored.fields[key], under: key)
+            let isSecret = inherited || isSecret(key)
+            try restore(&value, from: stored.fields[key], isSecret: isSecret, field: key)
             document.fields[key] = value
         }
     }
@@ -79,22 +104,26 @@ enum Secret {
     private static func restore(
         _ value: inout Google_Protobuf_Value,
         from stored: Google_Protobuf_Value?,
-        under key: String
+        isSecret: Bool,
+        field: String
     ) throws(DocumentError) {
         switch value.kind {
-        case .stringValue(var text) where names.contains(key):
-            try restore(&text, from: stored?.stringValue ?? "", field: key)
-            value.stringValue = text
         case .structValue(var inner):
-            try restore(&inner, from: stored?.structValue ?? Google_Protobuf_Struct())
+            let old = stored?.structValue ?? Google_Protobuf_Struct()
+            try restore(&inner, from: old, isSecret: isSecret)
             value.structValue = inner
         case .listValue(var list):
             let old = stored?.listValue.values ?? []
             for index in list.values.indices {
                 let before = index < old.count ? old[index] : nil
-                try restore(&list.values[index], from: before, under: key)
+                try restore(&list.values[index], from: before, isSecret: isSecret, field: field)
             }
             value.listValue = list
+        case .stringValue(let written) where isSecret && written.hasPrefix(prefix):
+            guard let stored, written == marker(for: stored) else {
+                throw .hiddenMismatch(field: field)
+            }
+            value = stored
         default: break
         }
     }

@@ -30,6 +30,15 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         return Timestamp(seconds: overflow ? (more < 0 ? .min : .max) : sum, nanoseconds: nanoseconds)
     }
 
+    /// The same instant, `more` seconds and `fraction` (below a second) later.
+    package func adding(seconds more: Int64, nanoseconds fraction: Int32) -> Timestamp {
+        let sum = Int64(nanoseconds) + Int64(fraction)
+        let carry: Int64 = sum >= 1_000_000_000 ? 1 : sum < 0 ? -1 : 0
+        var later = adding(seconds: more).adding(seconds: carry)
+        later.nanoseconds = Int32(sum - carry * 1_000_000_000)
+        return later
+    }
+
     /// Reads the protobuf form.
     package init(_ message: Google_Protobuf_Timestamp) {
         self.init(seconds: message.seconds, nanoseconds: message.nanos)

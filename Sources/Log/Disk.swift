@@ -24,7 +24,9 @@ package protocol Disk: Sendable {
     func read(_ file: File, at offset: Int, count: Int) throws(DiskError) -> [UInt8]
     /// Writes all of `bytes`; when it fails, a part may have been written.
     func write(_ file: File, at offset: Int, _ bytes: [UInt8]) throws(DiskError)
-    /// Reserves blocks so that no later write below `size` runs out of room; reads there give zeros.
+    /// Reserves blocks, which read as zeros, so that no write below `size` runs out of room.
+    ///
+    /// A file that is longer already stays as it is.
     func preallocate(_ file: File, size: Int) throws(DiskError)
     /// Makes the file's data, and the length needed to read it, durable.
     func syncData(_ file: File) throws(DiskError)

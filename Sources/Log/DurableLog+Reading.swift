@@ -2,7 +2,7 @@
 
 /// Reading entries back, for replay and for members that lag behind.
 extension DurableLog {
-    /// Entries from `index` on, in order, as many as `bytesMax` bytes of file hold but at least one.
+    /// Entries from `index` on, in order: what fits `bytesMax` bytes of file, but at least one.
     ///
     /// Empty when `index` is one beyond the last. Throws `.corrupt` rather than a changed byte.
     package func entries(from index: UInt64, bytesMax: Int) throws(LogError) -> [LogEntry] {

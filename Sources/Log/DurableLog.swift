@@ -15,6 +15,7 @@ import Glibc
 package struct DurableLog<D: Disk>: Sendable {
     let disk: D
     let directory: String
+    /// The sizes it keeps to.
     package let limits: LogLimits
     /// What was found at the opening.
     package internal(set) var recovery = LogRecovery(segmentCount: 0, entryCount: 0)
@@ -48,6 +49,7 @@ package struct DurableLog<D: Disk>: Sendable {
     /// The term of the entry at `lastIndex`; 0 before the first entry ever.
     package var lastTerm: UInt64 { segments.last?.lastTerm ?? 0 }
 
+    /// Whether there is no entry.
     package var isEmpty: Bool { firstIndex > lastIndex }
 
     /// Bytes of segment files in use, spares not counted.
@@ -55,8 +57,10 @@ package struct DurableLog<D: Disk>: Sendable {
         segments.reduce(0) { $0 + $1.end }
     }
 
+    /// How many segment files hold the log.
     package var segmentCount: Int { segments.count }
 
+    /// How many files wait to become segments.
     package var spareCount: Int { spares.count }
 
     /// Adds entries that follow `lastIndex` and returns when they are durable.
@@ -212,10 +216,12 @@ extension DurableLog {
             .encode(seed: segment.seed, into: &buffer)
     }
 
-    /// Writes the buffer at the end of the open segment and makes it durable.
-    ///
-    /// Zeros go behind it, so that the end of a finished write does not look like a torn one.
-    func writeDurably(_ bytes: [UInt8], at offset: Int, in segment: Segment<D.File>) throws(LogError) {
+    /// Writes and syncs; when room runs out, what was written of it is cleared first.
+    private func writeDurably(
+        _ bytes: [UInt8],
+        at offset: Int,
+        in segment: Segment<D.File>
+    ) throws(LogError) {
         do throws(DiskError) {
             try disk.write(segment.file, at: offset, bytes)
         } catch {
@@ -226,6 +232,9 @@ extension DurableLog {
         try sync(segment)
     }
 
+    /// Writes the buffer at the end of the open segment and makes it durable.
+    ///
+    /// Zeros go behind it, so that the end of a finished write does not look like a torn one.
     mutating func commitBuffer() throws(LogError) {
         let last = segments.count - 1
         let size = buffer.count

@@ -2,8 +2,11 @@
 
 /// One entry of the replicated log: opaque bytes at a place in the order, stamped with its term.
 package struct LogEntry: Equatable, Sendable {
+    /// The term of the leader that made it.
     package var term: UInt64
+    /// Its place in the order; the first is 1.
     package var index: UInt64
+    /// What it says; opaque to the log.
     package var payload: [UInt8]
 
     /// An entry; indexes begin at 1 and leave no gap.
@@ -19,6 +22,7 @@ package struct LogLimits: Equatable, Sendable {
     /// Size of a segment file; a multiple of 4096, at most 1 GiB.
     package var segmentSizeBytes: Int
     /// Largest payload of one entry; an entry never spans segments.
+    /// What it says; opaque to the log.
     package var payloadSizeBytesMax: Int
     /// How many discarded segments are kept to be written over; the rest are removed.
     package var spareSegmentsMax: Int
@@ -55,13 +59,17 @@ package struct LogLimits: Equatable, Sendable {
 package struct LogRecovery: Equatable, Sendable {
     /// Where an unfinished write was cut off.
     package struct TornTail: Equatable, Sendable {
+        /// The segment file.
         package let path: String
+        /// Where its last whole record ends.
         package let offsetBytes: Int
         /// Recognizable remains; an unfinished write may have left more or less than this.
         package let sizeBytes: Int
     }
 
+    /// Segment files in use.
     package internal(set) var segmentCount: Int
+    /// Entries in them.
     package internal(set) var entryCount: UInt64
     /// Nil after a clean stop, and after a crash that caught no write.
     package internal(set) var tornTail: TornTail?

@@ -22,6 +22,7 @@ package struct PosixDisk: Disk {
     /// The disk under the process's own root directory.
     package init() {}
 
+    /// The names in a directory, sorted.
     package func list(_ directory: String) throws(DiskError) -> [String] {
         guard let stream = unsafe opendir(directory) else { throw failure(.list) }
         defer { _ = unsafe closedir(stream) }
@@ -40,24 +41,29 @@ package struct PosixDisk: Disk {
         return names.sorted()
     }
 
+    /// Makes a directory.
     package func makeDirectory(_ directory: String) throws(DiskError) {
         guard unsafe mkdir(directory, 0o700) == 0 else { throw failure(.makeDirectory) }
     }
 
+    /// Opens a file that exists.
     package func open(_ path: String) throws(DiskError) -> File {
         try open(path, O_RDWR, .open)
     }
 
+    /// Makes an empty file; `EEXIST` when the name is taken.
     package func create(_ path: String) throws(DiskError) -> File {
         try open(path, O_RDWR | O_CREAT | O_EXCL, .create)
     }
 
+    /// The length in bytes.
     package func size(of file: File) throws(DiskError) -> Int {
         var status = stat()
         guard unsafe fstat(file.descriptor, &status) == 0 else { throw failure(.size) }
         return Int(status.st_size)
     }
 
+    /// Reads up to `count` bytes; fewer only at the end.
     package func read(_ file: File, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
         var failed: Int32 = 0
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -79,6 +85,7 @@ package struct PosixDisk: Disk {
         return bytes
     }
 
+    /// Writes all of `bytes`.
     package func write(
         _ file: File,
         at offset: Int,
@@ -105,6 +112,7 @@ package struct PosixDisk: Disk {
         guard failed == 0 else { throw DiskError(.write, errno: failed) }
     }
 
+    /// Reserves blocks up to `size` bytes.
     package func preallocate(_ file: File, size: Int) throws(DiskError) {
         // posix_fallocate writes the blocks itself where the file system cannot reserve them.
         var result: Int32
@@ -114,23 +122,28 @@ package struct PosixDisk: Disk {
         guard result == 0 else { throw DiskError(.preallocate, errno: result) }
     }
 
+    /// Makes data and length durable.
     package func syncData(_ file: File) throws(DiskError) {
         guard fdatasync(file.descriptor) == 0 else { throw failure(.syncData) }
     }
 
+    /// Makes names durable.
     package func syncDirectory(_ directory: String) throws(DiskError) {
         let file = try open(directory, O_RDONLY | O_DIRECTORY, .syncDirectory)
         guard fsync(file.descriptor) == 0 else { throw failure(.syncDirectory) }
     }
 
+    /// Gives a file another name at one stroke.
     package func rename(_ path: String, to newPath: String) throws(DiskError) {
         guard unsafe Glibc.rename(path, newPath) == 0 else { throw failure(.rename) }
     }
 
+    /// Takes a name away.
     package func remove(_ path: String) throws(DiskError) {
         guard unsafe unlink(path) == 0 else { throw failure(.remove) }
     }
 
+    /// Room left in bytes.
     package func freeBytes(in directory: String) throws(DiskError) -> UInt64 {
         var status = statvfs()
         guard unsafe statvfs(directory, &status) == 0 else { throw failure(.freeBytes) }

@@ -58,6 +58,11 @@ struct Record: Equatable {
 }
 
 extension Record {
+    /// Whether the byte that tells the kind is one of a record; false spares the decoding.
+    static func mayBegin(_ bytes: Span<UInt8>, at offset: Int) -> Bool {
+        bytes[offset + 32] != 0 && bytes[offset + 32] <= 4
+    }
+
     /// The record at `offset`; nil when there is no whole record of this segment.
     init?(decoding bytes: Span<UInt8>, at offset: Int, seed: UInt32) {
         guard offset >= 0, offset + Self.headerSize <= bytes.count else { return nil }
@@ -77,20 +82,15 @@ extension Record {
 
 extension Array<UInt8> {
     /// Appends an integer, lowest byte first.
-    mutating func append<T: FixedWidthInteger>(littleEndian value: T) {
-        for byte in 0..<(T.bitWidth / 8) {
-            append(UInt8(truncatingIfNeeded: value >> T(8 * byte)))
-        }
+    mutating func append<T: FixedWidthInteger & BitwiseCopyable>(littleEndian value: T) {
+        unsafe Swift.withUnsafeBytes(of: value.littleEndian) { unsafe append(contentsOf: $0) }
     }
 }
 
 extension Span<UInt8> {
-    /// The integer whose lowest byte is at `offset`.
-    func littleEndian<T: FixedWidthInteger>(at offset: Int) -> T {
-        var value: T = 0
-        for byte in 0..<(T.bitWidth / 8) {
-            value |= T(truncatingIfNeeded: self[offset + byte]) << T(8 * byte)
-        }
-        return value
+    /// The integer whose lowest byte is at `offset`; traps beyond the end.
+    func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> T {
+        // SAFETY: the load checks its bounds, and every pattern of bits is an integer.
+        unsafe T(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
     }
 }

@@ -59,7 +59,9 @@ struct SegmentHeader: Equatable {
     }
 
     init(decoding bytes: Span<UInt8>) throws(Fault) {
-        guard bytes.count >= Self.recordsOffset else { throw Fault(reason: "the file is too short") }
+        guard bytes.count >= Self.recordsOffset else {
+            throw Fault(reason: "the file is too short")
+        }
         for index in Self.magic.indices where bytes[index] != Self.magic[index] {
             throw Fault(reason: "this is no segment of a log")
         }

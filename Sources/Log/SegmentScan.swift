@@ -75,9 +75,9 @@ struct SegmentScan {
         var position = end + Record.alignment
         while position + Record.headerSize <= bytes.count {
             defer { position += Record.alignment }
-            guard let record = Record(decoding: bytes, at: position, seed: segment.seed) else {
-                continue
-            }
+            guard Record.mayBegin(bytes, at: position),
+                let record = Record(decoding: bytes, at: position, seed: segment.seed)
+            else { continue }
             guard record.durableEnd <= end else {
                 throw Fault(
                     offset: end,

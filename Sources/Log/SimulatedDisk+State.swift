@@ -74,7 +74,6 @@ extension SimulatedDisk {
             if let left = operationsLeft {
                 guard left > 0 else {
                     hitPowerCut = true
-                    // What was being written may still reach the disk, as what is pending.
                     throw DiskError(operation, errno: EIO)
                 }
                 operationsLeft = left - 1
@@ -110,6 +109,17 @@ extension SimulatedDisk {
             inodes[inode].pending.append(PendingWrite(offset: offset, bytes: bytes))
         }
 
+        /// Whether a name leads to the file, or did durably.
+        func mayBeNamed(_ inode: Int) -> Bool {
+            names.values.contains(inode) || durableNames.values.contains(inode)
+                || directories.values.joined().contains { change in
+                    switch change {
+                    case .link(_, inode), .rename(_, _, inode): true
+                    default: false
+                    }
+                }
+        }
+
         mutating func makeDurable(_ change: NameChange) {
             switch change {
             case .makeDirectory(let path): durableDirectories.insert(path)
@@ -138,7 +148,12 @@ extension SimulatedDisk {
     ) -> SimulatedDisk {
         var old = state.withLock { $0 }
         var inodes: [Inode] = []
-        for inode in old.inodes {
+        for (number, inode) in old.inodes.enumerated() {
+            // A file that neither has a name nor may get one back is gone.
+            guard old.mayBeNamed(number) else {
+                inodes.append(Inode(path: inode.path))
+                continue
+            }
             let bytes = Self.survivor(of: inode, mode, &generator)
             inodes.append(Inode(path: inode.path, bytes: bytes, durable: bytes))
         }
@@ -151,7 +166,9 @@ extension SimulatedDisk {
         new.durableDirectories = old.durableDirectories
         for directory in old.durableDirectories { new.directories[directory] = [] }
         // A name in a directory that was lost is lost with it.
-        new.durableNames = old.durableNames.filter { new.directories[State.parent(of: $0.key)] != nil }
+        new.durableNames = old.durableNames.filter { name, _ in
+            new.directories[State.parent(of: name)] != nil
+        }
         new.names = new.durableNames
         for (path, inode) in new.names { new.inodes[inode].path = path }
         return SimulatedDisk(new)

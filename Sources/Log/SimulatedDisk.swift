@@ -70,6 +70,11 @@ package final class SimulatedDisk: Disk {
         state.withLock { $0.faults.append(fault) }
     }
 
+    /// Forgets the failures that were armed and did not come.
+    package func disarm() {
+        state.withLock { $0.faults = [] }
+    }
+
     /// Lets this many more changing calls happen; the power is off from the next one on.
     package func cutPower(afterOperations count: Int) {
         state.withLock { $0.operationsLeft = count }
@@ -78,7 +83,7 @@ package final class SimulatedDisk: Disk {
     /// Whether the power went off.
     package var isPowerOff: Bool { state.withLock { $0.operationsLeft == 0 && $0.hitPowerCut } }
 
-    /// The bytes of a file as reads see them; nil when there is no such name. For checkers.
+    /// The bytes of a file as reads see them, for checkers; nil when there is no such name.
     package func contents(of path: String) -> [UInt8]? {
         state.withLock { state in
             state.names[path].map { state.inodes[$0].bytes }
@@ -98,6 +103,7 @@ package final class SimulatedDisk: Disk {
 }
 
 extension SimulatedDisk {
+    /// The names in a directory, sorted.
     package func list(_ directory: String) throws(DiskError) -> [String] {
         try run(.list) { (state) throws(DiskError) in
             guard state.directories[directory] != nil else {
@@ -112,6 +118,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Makes a directory.
     package func makeDirectory(_ directory: String) throws(DiskError) {
         try run(.makeDirectory, directory) { (state) throws(DiskError) in
             guard state.directories[directory] == nil, state.names[directory] == nil else {
@@ -125,6 +132,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Opens a file that exists.
     package func open(_ path: String) throws(DiskError) -> File {
         try run(.open) { (state) throws(DiskError) in
             guard let inode = state.names[path] else { throw DiskError(.open, errno: ENOENT) }
@@ -132,6 +140,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Makes an empty file; `EEXIST` when the name is taken.
     package func create(_ path: String) throws(DiskError) -> File {
         try run(.create, path) { (state) throws(DiskError) in
             guard state.names[path] == nil, state.directories[path] == nil else {
@@ -148,10 +157,12 @@ extension SimulatedDisk {
         }
     }
 
+    /// The length in bytes.
     package func size(of file: File) throws(DiskError) -> Int {
         try run(.size) { (state) throws(DiskError) in state.inodes[file.inode].bytes.count }
     }
 
+    /// Reads up to `count` bytes; fewer only at the end.
     package func read(_ file: File, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
         try run(.read) { (state) throws(DiskError) in
             let bytes = state.inodes[file.inode].bytes
@@ -160,6 +171,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Writes all of `bytes`.
     package func write(
         _ file: File,
         at offset: Int,
@@ -177,6 +189,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Reserves blocks up to `size` bytes.
     package func preallocate(_ file: File, size: Int) throws(DiskError) {
         try run(.preallocate, file, "\(size)") { (state) throws(DiskError) in
             let held = state.inodes[file.inode].bytes.count
@@ -188,6 +201,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Makes data and length durable.
     package func syncData(_ file: File) throws(DiskError) {
         try run(.syncData, file, "") { (state) throws(DiskError) in
             if let fault = state.takeFault(.syncData) {
@@ -198,6 +212,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Makes names durable.
     package func syncDirectory(_ directory: String) throws(DiskError) {
         try run(.syncDirectory, directory) { (state) throws(DiskError) in
             guard let changes = state.directories[directory] else {
@@ -208,6 +223,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Gives a file another name at one stroke.
     package func rename(_ path: String, to newPath: String) throws(DiskError) {
         try run(.rename, path + " " + newPath) { (state) throws(DiskError) in
             guard let inode = state.names[path] else { throw DiskError(.rename, errno: ENOENT) }
@@ -222,6 +238,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Takes a name away.
     package func remove(_ path: String) throws(DiskError) {
         try run(.remove, path) { (state) throws(DiskError) in
             guard state.names[path] != nil else { throw DiskError(.remove, errno: ENOENT) }
@@ -230,6 +247,7 @@ extension SimulatedDisk {
         }
     }
 
+    /// Room left in bytes.
     package func freeBytes(in directory: String) throws(DiskError) -> UInt64 {
         try run(.freeBytes) { (state) throws(DiskError) in UInt64(state.free) }
     }

@@ -27,7 +27,7 @@ extension Generator {
             provider: source.random.pick(SessionSample.Provider.all),
             audience: audience(&source),
             methods: isMachine ? ["key"] : source.random.pick(Self.methods),
-            size: size(&source),
+            size: isMachine ? .small : size(&source),
             isRefreshDisabled: isMachine
         )
         if !isMachine, source.random.chance(percent: 15) {

@@ -29,8 +29,8 @@ package struct Generator: Sequence, Sendable {
     ///
     /// With at least as many memberships as users, the first group is `everyone` and has them
     /// all. Sessions are issued within the 13 hours before `now` and last 14 hours, or all end
-    /// at `expiresAt`, which should lie after `now`. Each number is at most
-    /// ``GeneratorError/numberMax``, and the memberships are at most `users` * `groups`.
+    /// at `expiresAt`, which should lie after `now`. The memberships are at
+    /// most `users` * `groups`, every other number is at most ``GeneratorError/numberMax``.
     package init(
         seed: UInt64,
         sessions: Int,
@@ -42,11 +42,12 @@ package struct Generator: Sequence, Sendable {
         serviceAccounts: Int = 0,
         expiresAt: Timestamp? = nil
     ) throws(GeneratorError) {
-        for number in [sessions, users, groups, memberships, contextValues, serviceAccounts] {
+        for number in [sessions, users, groups, contextValues, serviceAccounts] {
             guard (0...GeneratorError.numberMax).contains(number) else {
                 throw .outOfRange(number)
             }
         }
+        guard memberships >= 0 else { throw .outOfRange(memberships) }
         guard users > 0 || sessions + serviceAccounts + contextValues == 0 else { throw .noUsers }
         guard memberships <= users * groups else {
             throw .tooManyMemberships(memberships, max: users * groups)
@@ -108,14 +109,14 @@ package struct Generator: Sequence, Sendable {
 
 /// Why no state of the asked-for shape exists.
 package enum GeneratorError: Error, Equatable, Sendable {
-    /// Negative, or above ``numberMax``.
+    /// Negative, or more records than ``numberMax``.
     case outOfRange(Int)
     /// Sessions, service accounts and context belong to users.
     case noUsers
     /// Nobody is in a group twice.
     case tooManyMemberships(Int, max: Int)
 
-    /// The most of each kind, 2^30.
+    /// The most records of each kind, 2^30.
     package static let numberMax = 1 << 30
 }
 

@@ -2,13 +2,14 @@
 
 /// Who is in which group, found from a user's number alone.
 ///
-/// The groups lie end to end on a line that is wound around a circle of all users: a user is in
-/// the groups above their place on the circle. No group is longer than the circle, so nobody is
-/// in a group twice. Every fourth group lies inside an earlier one (nested groups, flattened:
-/// its members are members of the outer group too). Memory grows with the groups only.
+/// The groups lie side by side in rows that are as long as there are users. Each user has one
+/// place in each row and is in the group that lies there; every row has an order of users of its
+/// own. No group reaches into a second row, so nobody is in a group twice. Every fourth group
+/// lies inside an earlier one (nested groups, flattened: its members are members of the outer
+/// group too). Memory grows with the groups only.
 ///
 /// INVARIANT: ``sizes`` adds up to the memberships asked for; sizes follow Zipf's law (the
-/// n-th group has a share of 1/n) as far as no group exceeds the number of users.
+/// n-th group has a share of 1/n), cut where a group would exceed half of the users.
 struct MembershipLayout {
     /// Members of each group.
     let sizes: [Int]
@@ -19,22 +20,34 @@ struct MembershipLayout {
     private let starts: [Int]
     /// The groups that lie in no other and have members, in the order of their starts.
     private let outer: [Int]
-    private let length: Int
-    private let stride: Int
-    private let shift: Int
+    private let rows: [Row]
+
+    /// The order of users in one row: user u stands at (u * stride + shift) modulo the users.
+    private struct Row {
+        let stride: Int
+        let shift: Int
+
+        init(seed: UInt64, index: Int, users: Int) {
+            var source = SampleSource(seed: seed, kind: .membership, index: index)
+            var stride = source.random.below(users) | 1
+            while MembershipLayout.commonDivisor(stride, users) != 1 { stride += 2 }
+            self.stride = stride
+            shift = source.random.below(users)
+        }
+    }
 
     /// Lays `memberships` out; at most `users` * `groups`.
     init(seed: UInt64, users: Int, groups: Int, memberships: Int) {
         self.users = users
         hasEveryone = groups > 0 && users > 0 && memberships >= users
         let first = hasEveryone ? 1 : 0
+        let others = groups - first
+        let rest = memberships - first * users
+        // A second group of everybody would be odd; it is made only where nothing else fits.
+        let sizeMax = others > 0 ? max(users / 2, (rest + others - 1) / others) : 0
         sizes =
             (hasEveryone ? [users] : [])
-            + Self.zipfSizes(
-                count: groups - first,
-                total: memberships - first * users,
-                sizeMax: users
-            )
+            + Self.zipfSizes(count: others, total: rest, sizeMax: sizeMax)
         var starts = Array(repeating: 0, count: groups)
         var outer: [Int] = []
         var end = 0
@@ -42,6 +55,7 @@ struct MembershipLayout {
             if let parent = Self.parent(of: group - first).map({ $0 + first }) {
                 starts[group] = starts[parent] + (sizes[parent] - sizes[group]) / 2
             } else if sizes[group] > 0 {
+                if end % users + sizes[group] > users { end += users - end % users }
                 starts[group] = end
                 end += sizes[group]
                 outer.append(group)
@@ -49,26 +63,21 @@ struct MembershipLayout {
         }
         self.starts = starts
         self.outer = outer
-        length = end
-        var source = SampleSource(seed: seed, kind: .membership, index: 0)
-        var stride = source.random.below(users) | 1
-        while Self.commonDivisor(stride, users) != 1 { stride += 2 }
-        self.stride = stride
-        shift = source.random.below(users)
+        let rowCount = end == 0 ? 0 : (end - 1) / users + 1
+        rows = (0..<rowCount).map { Row(seed: seed, index: $0, users: users) }
     }
 
     /// The groups of a user, outer before nested, each once.
     func groups(ofUser user: Int) -> [Int] {
         var groups = hasEveryone ? [0] : []
         let first = groups.count
-        var place = (user * stride + shift) % users
-        while place < length {
+        for (index, row) in rows.enumerated() {
+            let place = index * users + (user * row.stride + row.shift) % users
             var group = outerGroup(at: place)
             while group < sizes.count, covers(group, place) {
                 groups.append(group)
                 group = Self.child(of: group - first) + first
             }
-            place += users
         }
         return groups
     }
@@ -125,7 +134,7 @@ struct MembershipLayout {
         return sizes.sorted(by: >)
     }
 
-    private static func commonDivisor(_ left: Int, _ right: Int) -> Int {
+    fileprivate static func commonDivisor(_ left: Int, _ right: Int) -> Int {
         right == 0 ? left : commonDivisor(right, left % right)
     }
 }

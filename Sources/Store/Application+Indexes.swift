@@ -42,7 +42,7 @@ extension Application {
     ) throws(ApplyError) {
         let before = old?.facts.userID ?? ""
         let after = new?.facts.userID ?? ""
-        guard before != after else { return }
+        guard !before.isSame(as: after) else { return }
         let now = at
         if !before.isEmpty, let old {
             unlist(id, old.number, in: .sessions(ofUser: before))
@@ -65,11 +65,11 @@ extension Application {
         old: [String],
         new: [String]
     ) throws(ApplyError) {
-        guard old != new else { return }
-        let before = Set(old)
-        let after = Set(new)
-        for group in old where !after.contains(group) { try leave(group, user) }
-        for group in new where !before.contains(group) { try join(group, user) }
+        guard !old.elementsEqual(new, by: { $0.isSame(as: $1) }) else { return }
+        let before = old.asBytes
+        let after = new.asBytes
+        for group in old where !after.contains(Array(group.utf8)) { try leave(group, user) }
+        for group in new where !before.contains(Array(group.utf8)) { try join(group, user) }
         add(.groupsChanged(user: user))
     }
 

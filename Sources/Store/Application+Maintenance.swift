@@ -76,6 +76,7 @@ extension Application {
     }
 
     private func leastRecent(of type: RecordType, limit: Int) throws(ApplyError) -> [String] {
+        guard limit > 0 else { return [] }
         var ids: [String] = []
         let lower = Key.recencyStart(type)
         try read { () throws(StoreError) in
@@ -123,6 +124,7 @@ extension Application {
         below upper: [UInt8],
         limit: Int
     ) throws(ApplyError) -> [(RecordType, String)] {
+        guard limit > 0 else { return [] }
         var due: [(RecordType, String)] = []
         try read { () throws(StoreError) in
             try transaction.scan(from: lower, below: upper) { key, _ in
@@ -138,10 +140,13 @@ extension Application {
         let types = try read { () throws(StoreError) in try reader.types() }
         for type in types {
             let options = try read { () throws(StoreError) in try reader.options(type) }
-            guard let ttl = options?.ttlSeconds else { continue }
+            guard let options, let ttl = options.ttlSeconds else { continue }
             for id in try leastRecent(of: type, limit: limit) {
                 let header = try read { () throws(StoreError) in try reader.header(type, id) }
-                guard let header, header.modifiedAt.adding(seconds: ttl) <= at else { break }
+                let fraction = options.ttlNanoseconds
+                guard let header,
+                    header.modifiedAt.adding(seconds: ttl, nanoseconds: fraction) <= at
+                else { break }
                 expired.append((type, id))
             }
         }

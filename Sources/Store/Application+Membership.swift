@@ -11,15 +11,16 @@ extension Application {
         guard row != nil else { throw .refused(.notFound(id: group)) }
         var remove = change.remove
         if change.replace {
-            let keep = Set(change.add)
+            let keep = change.add.asBytes
             let members = try read { () throws(StoreError) in
                 try reader.members(of: group, after: nil, limit: .max)
             }
-            remove = members.filter { !keep.contains($0) }
+            remove = members.filter { !keep.contains(Array($0.utf8)) }
         }
         var count: UInt64 = 0
         for user in remove where try setMembership(of: user, in: group, to: false) { count += 1 }
         for user in change.add where try setMembership(of: user, in: group, to: true) { count += 1 }
+        try enforceCapacity(of: .directoryUser)
         return count
     }
 
@@ -44,11 +45,11 @@ extension Application {
     ) throws(ApplyError) -> Bool {
         let stored = try read { () throws(StoreError) in try reader.record(.directoryUser, user) }
         var groups = stored?.header.facts.groupIDs ?? []
-        guard groups.contains(group) != member else { return false }
+        guard groups.containsBytes(of: group) != member else { return false }
         if member {
             groups.append(group)
         } else {
-            groups.removeAll { $0 == group }
+            groups.removeAll { $0.isSame(as: group) }
         }
         let write: RecordWrite
         do throws(DocumentError) {

@@ -137,7 +137,7 @@ extension Application {
     private func users(_ old: RecordHeader?, _ new: RecordHeader?) -> [String] {
         var users: [String] = []
         for user in [old?.facts.userID, new?.facts.userID] {
-            if let user, !user.isEmpty, !users.contains(user) { users.append(user) }
+            if let user, !user.isEmpty, !users.containsBytes(of: user) { users.append(user) }
         }
         return users
     }

@@ -65,10 +65,16 @@ extension Application {
         let members = try read { () throws(StoreError) in
             try reader.members(of: group, after: nil, limit: .max)
         }
-        var count: UInt64 = 0
+        // All reads come first: a scan passes over everything the command has written.
+        var sessions: [ListingEntry] = []
         for member in members {
-            count += try revokeSessions(of: member, mustExist: false, reason: reason)
+            sessions += try read { () throws(StoreError) in
+                try reader.entries(in: .sessions(ofUser: member), after: 0, limit: .max)
+            }
         }
-        return count
+        for session in sessions {
+            _ = try revokeRecord(.session, session.id, reason: reason)
+        }
+        return UInt64(sessions.count)
     }
 }

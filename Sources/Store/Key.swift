@@ -156,17 +156,7 @@ enum Key {
 
     /// One letter for the kind of listing, then its owner.
     private static func prefix(of collection: IdentityCollection) -> [UInt8] {
-        let (letter, owner): (String, String) =
-            switch collection {
-            case .types: ("t", "")
-            case .records(let type): ("r", type.url)
-            case .principals: ("p", "")
-            case .groups: ("g", "")
-            case .sessions(let user): ("s", user)
-            case .members(let group): ("m", group)
-            case .contextSources: ("c", "")
-            case .contextKeys(let source): ("k", source)
-            }
+        let (letter, owner) = collection.identity
         return Array(letter.utf8) + Array(owner.utf8) + [0]
     }
 }

@@ -40,7 +40,7 @@ extension RecordReader {
         case .principals: try principal(id)?.number
         case .groups: try group(id)?.number
         case .sessions(let user):
-            if let header = try header(.session, id), header.facts.userID == user {
+            if let header = try header(.session, id), header.facts.userID.isSame(as: user) {
                 header.number
             } else {
                 nil

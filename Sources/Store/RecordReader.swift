@@ -114,11 +114,12 @@ package struct RecordReader<Base: KeyValueReader>: Sendable {
         limit: Int
     ) throws(StoreError) -> ChangeLogPage {
         let earliest = try metadata().earliestChange
-        guard version + 1 >= earliest else { return .trimmed(earliest: earliest) }
+        guard version >= earliest || version + 1 == earliest else { return .trimmed(earliest: earliest) }
         return .changes(try collectChanges(after: version, limit: limit))
     }
 
     func collectChanges(after version: UInt64, limit: Int) throws(StoreError) -> [Change] {
+        guard version < .max, limit > 0 else { return [] }
         var rows: [(UInt64, [UInt8])] = []
         let end = Key.successor(of: [Key.Space.change.rawValue])
         try base.scan(from: Key.change(version + 1), below: end) { key, value in

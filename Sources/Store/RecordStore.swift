@@ -182,8 +182,7 @@ struct Application<Base: KeyValueStore> {
     }
 
     mutating func add(_ effect: Effect) {
-        // A bulk command touches the same group or listing many times in a row.
-        if effects.last != effect { effects.append(effect) }
+        effects.append(effect)
     }
 
     /// Takes the next version for a change of a record.

@@ -95,7 +95,7 @@ extension StoreMetadata {
         appliedIndex = row.appliedIndex
         appliedTerm = row.appliedTerm
         lastNumber = row.nextNumber
-        earliestChange = row.earliestChange
+        earliestChange = max(1, row.earliestChange)
         lastAppliedAt = Timestamp(row.lastAppliedAt)
     }
 

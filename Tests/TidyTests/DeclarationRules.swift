@@ -11,13 +11,15 @@ enum DeclarationRules {
     /// How far a reason may stand from what it explains, in lines.
     private static let reasonLines = 6
 
-    static func documentation(_ source: SwiftSource) -> [Violation] {
-        source.code.indices.compactMap { index in
-            guard let name = documentedName(source.code[index]) else { return nil }
-            var above = index - 1
-            while above >= 0, isAttribute(source.code[above]) { above -= 1 }
-            let line = above >= 0 ? source.lines[above].drop { $0 == " " } : ""
-            if line.hasPrefix("///") || line.hasSuffix("*/") { return nil }
+    /// A type, function or initializer that other rooms use says what it is.
+    ///
+    /// What a protocol of the repository asks for is documented there, once.
+    static func documentation(_ source: SwiftSource, _ seams: Seams = Seams([])) -> [Violation] {
+        let witnessed = seams.requirements(metIn: source)
+        return source.code.indices.compactMap { index in
+            guard let name = documentedName(source.code[index]), !witnessed.contains(name),
+                !source.isDocumented(index)
+            else { return nil }
             return source.violation(index + 1, "\(name) is used by other rooms: say what it is")
         }
     }
@@ -44,10 +46,6 @@ enum DeclarationRules {
     private static func isOperator(_ line: String) -> Bool {
         guard let keyword = line.firstRange(of: "func ") else { return false }
         return !(line[keyword.upperBound...].first?.isWordPart ?? false)
-    }
-
-    private static func isAttribute(_ line: String) -> Bool {
-        line.drop { $0 == " " }.hasPrefix("@")
     }
 
     /// Each place that switches off a check of the compiler for shared state says why.

@@ -7,7 +7,9 @@ struct DeclarationTests {
 
     @Test("what other rooms use is documented")
     func documentation() {
-        expectNone(rooms.flatMap(DeclarationRules.documentation))
+        let seams = Seams(rooms)
+        expectNone(rooms.flatMap { DeclarationRules.documentation($0, seams) })
+        expectNone(seams.undocumented)
     }
 
     @Test("each unchecked place has its reason")
@@ -36,11 +38,29 @@ struct DeclarationTests {
         ]
     )
     func undocumented(_ text: String) {
-        let check = DeclarationRules.documentation
+        let check = { DeclarationRules.documentation($0) }
         #expect(check(SwiftSource("a.swift", "\n" + text)).map(\.line) == [2])
         #expect(check(SwiftSource("a.swift", "// Why.\n" + text)).map(\.line) == [2])
         #expect(check(SwiftSource("a.swift", "/// What.\n" + text)).isEmpty)
         #expect(check(SwiftSource("a.swift", "/// What.\n@inlinable\n" + text)).isEmpty)
+    }
+
+    @Test("what a protocol asks for is documented there, and only there")
+    func requirements() {
+        let seam = """
+            package protocol Disk {
+                /// Reads.
+                func read()
+                func write()
+            }
+            """
+        let seams = Seams([SwiftSource("Disk.swift", seam)])
+        #expect(seams.undocumented.map(\.line) == [4])
+        let function = "    package func read() {"
+        let check = { DeclarationRules.documentation(SwiftSource("a.swift", $0), seams) }
+        #expect(check("extension A: Sendable, Disk {\n" + function).isEmpty)
+        #expect(check("extension A: DiskLike {\n" + function).map(\.line) == [2])
+        #expect(check("let a: Disk\n" + function).map(\.line) == [2])
     }
 
     @Test(

@@ -7,10 +7,16 @@
 enum ErrnoRules {
     static let files: [String: String] = [
         "Sources/FuseMount/Errno.swift": "the one place where an error gets its number",
-        "Sources/FuseMount/Reply.swift": "a negative entry is an answer, not an error",
+        "Sources/FuseMount/Attachment.swift": "why a mount was refused",
+        "Sources/FuseMount/Mount.swift": "a mount that does not answer",
+        "Sources/FuseMount/MountPoint.swift": "what is at a path",
         "Sources/FuseMount/MountThread.swift": "interrupted waits",
+        "Sources/FuseMount/Notifier.swift": "what the kernel says to an invalidation",
+        "Sources/FuseMount/Session.swift": "what libfuse and the kernel say to a session",
         "Sources/Log/PosixDisk.swift": "interrupted reads and writes",
         "Sources/Log/Disk.swift": "which failures making room would help",
+        "Sources/Log/SimulatedDisk.swift": "it fails as the kernel does",
+        "Sources/Log/SimulatedDisk+State.swift": "it fails as the kernel does",
         "Sources/Store/KeyValue/StoreDirectory.swift": "a full disk while syncing a name",
         "Sources/Node/DirectoryLock.swift": "a directory that is there, a lock that is taken",
         "Sources/brokerfs/Console.swift": "interrupted writes",

@@ -24,6 +24,16 @@ enum MarkdownRules {
         }
     }
 
+    /// A page that a comment sends its reader to is there.
+    static func mentions(_ source: SwiftSource, exists: (String) -> Bool) -> [Violation] {
+        source.comments.indices.flatMap { index in
+            source.comments[index].split { !$0.isWordPart && !"./-".contains($0) }
+                .map { $0.hasSuffix(".") ? $0.dropLast() : $0 }
+                .filter { $0.hasSuffix(".md") && $0 != ".md" && !exists(String($0)) }
+                .map { source.violation(index + 1, "\($0) is not there") }
+        }
+    }
+
     /// The README is short and begins with what to type.
     static func readme(_ file: TextFile) -> [Violation] {
         var violations: [Violation] = []

@@ -15,6 +15,23 @@ struct MarkdownTests {
         expectNone(pages.flatMap { MarkdownRules.links($0, exists: Repository.current.exists) })
     }
 
+    @Test("every page that a comment names is there")
+    func mentions() {
+        let sources = Repository.current.swift
+        expectNone(
+            sources.flatMap { MarkdownRules.mentions($0, exists: Repository.current.exists) }
+        )
+    }
+
+    @Test("a comment that names no page is refused")
+    func deadMention() {
+        let check = { text in
+            MarkdownRules.mentions(SwiftSource("a.swift", text)) { $0 == "docs/b.md" }
+        }
+        #expect(check("// See docs/b.md. All .md files.\nlet a = \"x.md\"").isEmpty)
+        #expect(check("let a = 1\n/// See `b.md`, section 1").map(\.line) == [2])
+    }
+
     @Test("the README is short and begins with what to type")
     func readme() throws {
         expectNone(MarkdownRules.readme(try #require(pages.first { $0.path == "README.md" })))

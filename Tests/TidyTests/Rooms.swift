@@ -36,7 +36,13 @@ extension Room {
             edges: ["KeyValue/": ["CRocksDB", "Glibc", "Synchronization"]],
             uncheckedCount: 3
         ),
-        Room(name: "FSMap", isQuiet: true, imports: ["Identity"]),
+        Room(
+            name: "FSMap",
+            isQuiet: true,
+            imports: ["Identity"],
+            // Requests come on several threads; what the file system keeps stands behind one lock.
+            edges: ["FileSystem": ["Synchronization"]]
+        ),
         Room(name: "Replica", isQuiet: true, imports: ["Identity", "Store", "Log", "FSMap"]),
         Room(name: "Samples", isQuiet: true, imports: ["Identity", "SwiftProtobuf"]),
         Room(
@@ -50,7 +56,7 @@ extension Room {
                 "CFuse3", "Identity", "FSMap", "Replica", "Node", "Logging", "Glibc",
                 "Synchronization",
             ],
-            uncheckedCount: 0
+            uncheckedCount: 4
         ),
         Room(
             name: "AdminSocket",
@@ -72,9 +78,9 @@ extension Room {
     private static let core = ["Identity", "Store", "Log", "FSMap"]
     private static let logEdges = [
         "PosixDisk.swift": ["Glibc"],
-        // The two that name an error number.
+        // Both speak of failures by the kernel's numbers.
         "Disk.swift": ["Glibc"],
-        "LogError.swift": ["Glibc"],
+        "SimulatedDisk": ["Glibc", "Synchronization"],
     ]
 
     static func named(_ name: String?) -> Room? {

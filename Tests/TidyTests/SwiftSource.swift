@@ -37,6 +37,12 @@ struct SwiftSource: Sendable {
         code.indices.filter { condition(code[$0]) }.map { $0 + 1 }
     }
 
+    /// Whether a documentation comment stands above a line, given by its index.
+    func isDocumented(_ index: Int) -> Bool {
+        let above = lines[..<index].last { !$0.drop { $0 == " " }.hasPrefix("@") } ?? ""
+        return above.drop { $0 == " " }.hasPrefix("///") || above.hasSuffix("*/")
+    }
+
     func violation(_ line: Int, _ message: String) -> Violation {
         Violation(path: path, line: line, message: message)
     }

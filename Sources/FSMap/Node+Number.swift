@@ -2,40 +2,6 @@
 
 import Identity
 
-/// Nodes are the same when their ids are the same bytes.
-///
-/// `String` compares by canonical equivalence, so that a precomposed and a decomposed "é" would
-/// be one node although they are two ids. Equal bytes hash equally, so hashing stays derived.
-extension Node {
-    /// Compares ids byte by byte.
-    package static func == (left: Node, right: Node) -> Bool {
-        guard left.facet == right.facet else { return false }
-        let (mine, other) = (left.ids, right.ids)
-        return same(mine.0, other.0) && same(mine.1, other.1)
-    }
-
-    private static func same(_ left: String, _ right: String) -> Bool {
-        left.utf8.elementsEqual(right.utf8)
-    }
-
-    /// The ids that tell nodes of one facet apart.
-    private var ids: (String, String) {
-        switch self {
-        case .session(let id), .user(let id), .userFile(let id, _), .userSessions(let id),
-            .serviceAccount(let id), .serviceAccountFile(let id, _),
-            .serviceAccountSessions(let id), .group(let id), .groupFile(let id, _),
-            .groupMembers(let id), .groupSessions(let id), .contextSource(let id),
-            .clusterNode(let id), .clusterNodeFile(let id, _):
-            (id, "")
-        case .member(let group, let user): (group, user)
-        case .contextValue(let source, let key): (source, key)
-        case .recordType(let type): (type.url, "")
-        case .record(let type, let id): (type.url, id)
-        default: ("", "")
-        }
-    }
-}
-
 /// The numbers that `stat` shows.
 ///
 /// INVARIANT: no two live nodes share a number; a number is never given to another object.

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Names are the same only where their bytes are.
+///
+/// Swift compares strings by canonical equivalence: "é" has two spellings that are equal, and the
+/// KELVIN SIGN equals "K". The store, the kernel and the wire compare bytes; comparing ids in any
+/// other way would let one principal pass for another, or leave an index behind.
+extension String {
+    /// Whether both strings are the same bytes of UTF-8.
+    package func isSame(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+}
+
+extension Sequence<String> {
+    /// The strings as bytes, for a set that distinguishes what the store distinguishes.
+    package var asBytes: Set<[UInt8]> { Set(map { Array($0.utf8) }) }
+
+    /// Whether one of the strings has the bytes of `id`.
+    package func containsBytes(of id: String) -> Bool { contains { $0.isSame(as: id) } }
+}

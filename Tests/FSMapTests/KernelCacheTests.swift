@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FSMap
+import Identity
+import Testing
+
+/// A kernel, a state that changes, and answers that overtake each other.
+struct Machine {
+    var trace = false
+    var log: [String] = []
+    var fixture: Fixture
+    var kernel: KernelModel
+    var traffic: Traffic
+    private var inFlight: [(reply: KernelModel.Reply, mark: CacheMark)] = []
+    private var change: (effects: [Effect], next: MemoryState, isApplied: Bool)?
+    private(set) var checked = 0
+
+    init(seed: UInt64, options: (inout FileSystemOptions) -> Void = { _ in }) {
+        fixture = Fixture(options)
+        kernel = KernelModel(fixture.files)
+        traffic = Traffic(seed: seed)
+    }
+
+    /// One step of anybody; what is stale whenever nothing is under way.
+    mutating func step() -> [String] {
+        fixture.now += UInt64.random(in: 0..<400_000_000, using: &traffic.random)
+        switch Int.random(in: 0..<10, using: &traffic.random) {
+        case 0..<3: changeStep()
+        case 3..<6: deliver()
+        case 6: housekeeping()
+        default: request()
+        }
+        guard change == nil, inFlight.isEmpty else { return [] }
+        checked += 1
+        return kernel.stale(fixture.state, now: fixture.now) + stalePages()
+    }
+
+    /// A change is announced, applied and told in three steps, with others in between.
+    private mutating func changeStep() {
+        guard let (effects, next, isApplied) = change else {
+            var next = fixture.state
+            let effects = next.apply(traffic.command())
+            fixture.files.willApply(effects, now: fixture.now)
+            change = (effects, next, false)
+            log.append("announce \(effects) at \(fixture.now)")
+            return
+        }
+        guard isApplied else {
+            fixture.state = next
+            log.append("applied")
+            change = (effects, next, true)
+            return
+        }
+        let told = fixture.files.invalidations(for: effects, view: fixture.state)
+        kernel.invalidate(told.content)
+            log.append("told \(told)")
+        kernel.invalidate(told.names)
+        change = nil
+    }
+
+    private mutating func deliver() {
+        guard !inFlight.isEmpty else { return }
+        let index = Int.random(in: 0..<inFlight.count, using: &traffic.random)
+        let (reply, mark) = inFlight.remove(at: index)
+        kernel.deliver(reply, since: mark)
+        log.append("deliver \(reply) \(mark)")
+    }
+
+    /// Walks a path through the cache; the first name that is not cached is asked for.
+    private mutating func request() {
+        guard inFlight.count < 4 else { return deliver() }
+        var inode = FileSystem.rootInode
+        for name in traffic.path() {
+            let name = KernelModel.Name(parent: inode, name: name)
+            guard let cached = kernel.entries[name] else { return lookUp(name) }
+            guard let found = cached else { return }
+            inode = found
+        }
+        ask(inode)
+    }
+
+    private mutating func lookUp(_ name: KernelModel.Name) {
+        let mark = fixture.files.mark()
+        let reply = try? fixture.files.lookup(
+            name.name,
+            in: name.parent,
+            now: fixture.now,
+            view: fixture.state
+        )
+        guard let reply else { return }
+        inFlight.append((.lookup(name, reply), mark))
+        log.append("lookup \(name) \(reply) at \(fixture.now) mark \(mark)")
+        // Most replies arrive before anything else happens.
+        if traffic.chance(60) { kernel.deliver(inFlight.removeLast().reply, since: mark) }
+    }
+
+    private mutating func ask(_ inode: UInt64) {
+        let mark = fixture.files.mark()
+        let found = try? fixture.files.attributes(
+            of: inode,
+            handle: nil,
+            now: fixture.now,
+            view: fixture.state
+        )
+        guard let (attributes, seconds) = found else { return }
+        log.append("attributes \(inode) \(attributes.modifiedAt) \(seconds) at \(fixture.now) mark \(mark)")
+        guard traffic.chance(60) else {
+            return inFlight.append((.attributes(inode, seconds > 0 ? attributes : nil), mark))
+        }
+        switch attributes.kind {
+        case .directory: list(inode, mark)
+        case .regular: openAndRead(inode, mark)
+        case .symlink: break
+        }
+    }
+
+    private mutating func list(_ inode: UInt64, _ mark: CacheMark) {
+        guard let opened = try? fixture.files.openDirectory(inode, view: fixture.state) else { return }
+        defer { fixture.files.releaseDirectory(opened.handle) }
+        if !opened.keepCache { kernel.listings[inode] = nil }
+        var lines: [(DirectoryEntry, Entry?)] = []
+        if traffic.chance(50) {
+            try? fixture.files.readDirectoryPlus(
+                inode,
+                handle: opened.handle,
+                after: 0,
+                now: fixture.now,
+                view: fixture.state
+            ) { line, entry in
+                lines.append((line, entry))
+                return true
+            }
+        } else {
+            try? fixture.files.readDirectory(
+                inode,
+                handle: opened.handle,
+                after: 0,
+                view: fixture.state
+            ) { line in
+                lines.append((line, nil))
+                return true
+            }
+        }
+        inFlight.append((.listing(inode, isCached: opened.keepCache, lines), mark))
+        log.append("listing \(inode) \(lines) \(mark)")
+    }
+
+    private mutating func openAndRead(_ inode: UInt64, _ mark: CacheMark) {
+        guard let opened = try? fixture.files.open(inode, flags: .read, view: fixture.state) else {
+            return
+        }
+        if !opened.keepCache, !opened.directIO { kernel.pages[inode] = nil }
+        kernel.handles[opened.handle] = (inode, opened.directIO)
+        read(opened.handle)
+    }
+
+    private mutating func read(_ handle: UInt64) {
+        guard let open = kernel.handles[handle], !open.isDirectIO else { return }
+        let mark = fixture.files.mark()
+        let bytes = try? fixture.files.read(
+            handle,
+            offset: 0,
+            count: 1 << 20,
+            view: fixture.state
+        )
+        guard let bytes else { return }
+        inFlight.append((.pages(open.inode, Array(bytes)), mark))
+    }
+
+    private mutating func housekeeping() {
+        let handles = kernel.handles.keys.sorted()
+        if traffic.chance(50), !handles.isEmpty {
+            let handle = traffic.pick(handles)
+            guard traffic.chance(70) else { return read(handle) }
+            kernel.handles[handle] = nil
+            kernel.invalidate(fixture.files.release(handle))
+        } else if inFlight.isEmpty, let inode = kernel.lookups.keys.sorted().randomElement(
+            using: &traffic.random
+        ) {
+            kernel.forget(inode)
+        }
+    }
+
+    /// Pages that a reader who opens the file now would be given and that are not its content.
+    private mutating func stalePages() -> [String] {
+        var findings: [String] = []
+        for inode in kernel.pages.keys.sorted() {
+            guard let opened = try? fixture.files.open(inode, flags: .read, view: fixture.state)
+            else { continue }
+            if !opened.directIO {
+                if !opened.keepCache { kernel.pages[inode] = nil }
+                let fresh = try? fixture.files.read(
+                    opened.handle,
+                    offset: 0,
+                    count: 1 << 20,
+                    view: fixture.state
+                )
+                if let cached = kernel.pages[inode], fresh.map({ Array($0) }) != cached {
+                    findings.append("pages of \(inode)")
+                }
+            }
+            kernel.invalidate(fixture.files.release(opened.handle))
+        }
+        return findings
+    }
+}
+
+@Suite("What a kernel caches")
+struct KernelCacheTests {
+    @Test("nothing a kernel holds is stale once it has been told", arguments: 1...24 as ClosedRange<UInt64>)
+    func neverStale(seed: UInt64) {
+        var machine = Machine(seed: seed)
+        for step in 0..<2500 {
+            let findings = machine.step()
+            guard findings.isEmpty else {
+                Issue.record("seed \(seed), step \(step): \(findings.joined(separator: "; "))")
+                return
+            }
+        }
+        #expect(machine.checked > 100)
+    }
+
+    @Test("nor when changes are too many to remember or to name", arguments: 101...108 as ClosedRange<UInt64>)
+    func neverStaleInBulk(seed: UInt64) {
+        var machine = Machine(seed: seed) {
+            $0.invalidatedNamesMax = 6
+            $0.recentChangesMax = 12
+        }
+        for step in 0..<2500 {
+            let findings = machine.step()
+            guard findings.isEmpty else {
+                Issue.record("seed \(seed), step \(step): \(findings.joined(separator: "; "))")
+                return
+            }
+        }
+        #expect(machine.checked > 100)
+    }
+}

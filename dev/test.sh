@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# All tests, from nothing: setup, build, swift test, examples, and a look for what they left behind.
+. "$(dirname "$0")/common.sh"
+dev/setup.sh
+
+# Everything the tests make goes below one place, so that nothing of others is taken for theirs.
+TMPDIR=$(mktemp -d /tmp/brokerfs-test.XXXXXX)
+export TMPDIR
+logs=.build/test-logs
+mkdir -p "$logs"
+leave() {
+    dev/clean-mounts.sh "$TMPDIR" >/dev/null
+    rm -rf --one-file-system -- "$TMPDIR"
+}
+trap leave EXIT
+
+log "building"
+swift build --build-tests --explicit-target-dependency-import-check error 2>&1 |
+    tee "$logs/build.log" >&2 || fatal "the build failed"
+
+log "testing"
+status=0
+timeout --kill-after 30 1500 swift test --skip-build \
+    --explicit-target-dependency-import-check error >"$logs/test.log" 2>&1 </dev/null || status=$?
+# Swift Testing names each test when it ends, and each issue when it is recorded.
+count() { grep -cE "$1" "$logs/test.log" || true; }
+passed=$(count '^[^ ]+ Test ("|[^ ]+\().* passed after')
+failed=$(count '^[^ ]+ Test ("|[^ ]+\().* failed after')
+grep -E '^[^ ]+ Test .* skipped' "$logs/test.log" || true
+if [ "$status" -ne 0 ]; then
+    grep -E 'recorded an issue|^[^ ]+ Test .* failed after|^↳|[Ff]atal error|error:' \
+        "$logs/test.log" || true
+    log "swift test ended with $status; the whole log: $logs/test.log"
+    [ "$failed" -gt 0 ] || { tail -n 40 "$logs/test.log"; failed=1; }
+fi
+
+log "examples"
+if dev/examples.sh >"$logs/examples.log" 2>&1; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+cat "$logs/examples.log"
+
+log "leftovers"
+left=$(dev/clean-mounts.sh "$TMPDIR" | sed 's/^/mount /')
+for environment in /proc/[0-9]*/environ; do
+    process=$(basename "$(dirname "$environment")")
+    [ "$(cat "/proc/$process/comm" 2>/dev/null)" = brokerfs ] || continue
+    if tr '\0' '\n' <"$environment" 2>/dev/null | grep -q "^TMPDIR=$TMPDIR"; then
+        left+="${left:+$'\n'}process $process"
+        kill -TERM "$process" 2>/dev/null || true
+    fi
+done
+if [ -z "$left" ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+[ -z "$left" ] || printf 'left behind by the tests: %s\n' "$left"
+
+{
+    grep -E '^[^ ]+ Test run with' "$logs/test.log" || true
+    printf '%s passed, %s failed\n' "$passed" "$failed"
+} | tee "$logs/summary.txt"
+[ "$failed" -eq 0 ]
