@@ -113,7 +113,7 @@ if !quietOnly {
             name: "brokerfs",
             dependencies: [
                 "Identity", "Store", "Log", "FSMap", "Replica", "Node", "FuseMount",
-                "AdminSocket", "Samples", logging,
+                "AdminSocket", "Samples", logging, protobuf,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),

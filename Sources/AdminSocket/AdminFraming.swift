@@ -15,10 +15,8 @@ enum AdminFraming {
     ) throws {
         try channel.pipeline.syncOperations.addHandlers([
             ByteToMessageHandler(
-                LengthFieldBasedFrameDecoder(
-                    lengthFieldBitLength: .fourBytes,
-                    maxFrameLength: Limits.adminFrameBytesMax
-                )
+                LengthFieldBasedFrameDecoder(lengthFieldBitLength: .fourBytes),
+                maximumBufferSize: Limits.adminFrameBytesMax
             ),
             LengthFieldPrepender(lengthFieldBitLength: .fourBytes),
             MessageCodec<In, Out>(),

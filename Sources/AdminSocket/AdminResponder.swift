@@ -4,6 +4,7 @@ import FSMap
 import Identity
 import Node
 import Replica
+import SwiftProtobuf
 
 /// Answers the requests of the command line.
 struct AdminResponder: Sendable {

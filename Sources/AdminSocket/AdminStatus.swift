@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Synchronization
+import Synchronization
 
 /// What only the process knows of itself and `status` shows.
 package final class AdminStatus: Sendable {

@@ -3,6 +3,7 @@
 import Identity
 import Node
 import Replica
+import SwiftProtobuf
 
 /// Puts the lines of one `load` request: all in one command, or one by one where one is refused.
 struct LoadJob: Sendable {

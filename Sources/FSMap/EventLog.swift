@@ -17,7 +17,9 @@ package struct EventLog: Sendable {
     package private(set) var sizeBytes = 0
     package private(set) var modifiedAt = Timestamp.epoch
 
-    /// An empty log. A later process should start with another generation than an earlier one.
+    /// An empty log.
+    ///
+    /// A later process should start with another generation than an earlier one.
     package init(generation: UInt64 = 1, bytesMax: Int = Limits.eventBytesMax) {
         self.generation = generation
         self.bytesMax = bytesMax

@@ -5,8 +5,9 @@ import Synchronization
 
 /// Listing directories.
 extension FileSystem {
-    /// Opens a directory. The sessions of a group are collected here; all else is read as it is
-    /// when it is listed.
+    /// Opens a directory.
+    ///
+    /// The sessions of a group are collected here; all else is read as it is when it is listed.
     package func openDirectory(
         _ inode: UInt64,
         view: some IdentityView

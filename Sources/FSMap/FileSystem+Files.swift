@@ -110,7 +110,9 @@ extension FileSystem {
         }
     }
 
-    /// Counts staged bytes that are more (or fewer) than before. Throws ``FSError/noSpace``.
+    /// Counts staged bytes that are more (or fewer) than before.
+    ///
+    /// Throws ``FSError/noSpace``.
     func reserve(_ more: Int, _ state: inout State) throws(FSError) {
         guard more <= 0 || state.stagedBytes + more <= options.stagedBytesMax else {
             throw .noSpace
@@ -185,10 +187,12 @@ extension FileSystem {
             state.stagedBytes -= file.stagedBytes
             guard let entry = state.inodes[file.inode] else { return [] }
             state.inodes.update(file.inode) { $0.handles.removeAll { $0 == handle } }
+            // The kernel believes since the open that the file is empty, whatever came of that.
+            let isEmptied = file.flags.isSuperset(of: [.write, .truncate])
             func isStale(_ file: OpenFile) -> Bool {
                 !file.isDirectIO && file.snapshot?.version != entry.latestVersion
             }
-            guard isStale(file) else { return [] }
+            guard isStale(file) else { return isEmptied ? [.content(inode: file.inode)] : [] }
             let remaining = entry.handles.compactMap { $0 == handle ? nil : state.files[$0] }
             guard !remaining.contains(where: isStale) else { return [] }
             state.inodes.update(file.inode) { $0.cachedVersion = nil }

@@ -5,7 +5,9 @@ import Synchronization
 
 /// Removing, making and renaming (PRODUCT section 2): which command each of them is.
 extension FileSystem {
-    /// The command that removes a file. Throws ``FSError/notPermitted`` where none does.
+    /// The command that removes a file.
+    ///
+    /// Throws ``FSError/notPermitted`` where none does.
     package func unlink(
         _ name: String,
         in parent: UInt64,
@@ -97,6 +99,7 @@ extension FileSystem {
         let named = try tree.resolve(name, in: directory, view: view)
         guard case .node(let node) = named else { throw Self.refusal(named, in: directory) }
         guard try presence(of: node, in: directory, view: view) == nil else { throw .exists }
+        try Self.validate(node)
         if case .group(let id) = node {
             let record = Record(
                 type: .directoryGroup,

@@ -5,7 +5,9 @@ import Synchronization
 
 /// What the other parts of the file system ask about inodes and nodes.
 extension FileSystem {
-    /// A live inode. Throws where it is unknown, or what it stood for is gone.
+    /// A live inode.
+    ///
+    /// Throws where it is unknown, or what it stood for is gone.
     func entry(of inode: UInt64) throws(FSError) -> InodeTable.Inode {
         let entry = state.withLock { $0.inodes[inode] }
         guard let entry else { throw .stale }

@@ -94,21 +94,24 @@ extension FileSystem {
 
     /// The id of a new node must be one that a record may have.
     static func validate(_ node: Node) throws(FSError) {
-        do {
-            if let id = node.record?.id {
+        do throws(DocumentError) {
+            switch node {
+            case .user(let id), .serviceAccount(let id), .group(let id):
                 try RecordID.validate(id)
-                if case .contextValue = node, !node.isContextValue(withID: id) {
-                    throw FSError.invalid("a source and a key that do not make one id")
+            case .contextSource(let source):
+                try RecordID.validate(source)
+                guard !source.utf8.contains(UInt8(ascii: "/")) else {
+                    throw .invalidID("a context source must not contain a slash")
                 }
-            } else if case .group(let id) = node {
+            default:
+                guard let id = node.record?.id else { return }
                 try RecordID.validate(id)
+                guard node.record?.type != .context || node.isContextValue(withID: id) else {
+                    throw .invalidID("a context source must not contain a slash")
+                }
             }
-        } catch let error as DocumentError {
-            throw FSError(error)
-        } catch let error as FSError {
-            throw error
         } catch {
-            throw .invalid("\(error)")
+            throw FSError(error)
         }
     }
 
@@ -122,11 +125,16 @@ extension FileSystem {
         bytes: [UInt8],
         view: some IdentityView
     ) throws(FSError) -> WriteStep {
-        let file = try file(handle)
-        guard let target = file.target else { throw .badHandle }
-        if let removal = state.withLock({ $0.inodes[file.inode]?.removal }) { throw removal.error }
+        // Not the whole file: a second reference to what is staged would copy it with each write.
+        let writer = state.withLock { state in
+            state.files[handle].map { ($0.target, $0.flags, state.inodes[$0.inode]?.removal) }
+        }
+        guard let (target, flags, removal) = writer, let target else { throw .badHandle }
+        if let removal { throw removal.error }
+        // Where the end is, the handle knows: what the kernel takes for the size is the record's.
+        let isAppend = flags.contains(.append)
         let staged = try changeStage(handle) { stage throws(FSError) in
-            try stage.write(bytes, at: offset)
+            try stage.write(bytes, at: isAppend ? UInt64(stage.bytes.count) : offset)
         }
         guard let (stage, mayBeAll) = staged, mayBeAll,
             target.isComplete(stage.bytes, stage.mode)
@@ -241,7 +249,7 @@ extension FileSystem {
             // The file gives its stage away, so that a write does not copy what is staged.
             file.stage = nil
             state.files[handle] = file
-            let (before, bytesBefore) = (stage.bytes.count, stage)
+            let before = stage.bytes.count
             defer {
                 file.stage = stage
                 state.files[handle] = file
@@ -251,7 +259,9 @@ extension FileSystem {
                 try reserve(stage.bytes.count - before, &state)
                 return (stage, result)
             } catch {
-                stage = bytesBefore
+                // Half of what somebody wanted to write is never committed.
+                stage.drop()
+                state.stagedBytes -= before
                 throw error
             }
         }

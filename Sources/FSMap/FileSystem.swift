@@ -5,7 +5,7 @@ import Synchronization
 
 /// The tree as a kernel meets it: inodes, open files, and what the kernel may remember.
 ///
-/// Source: PRODUCT sections 1 to 4, `reference/fuse.md` sections 5.2 to 5.4.
+/// Source: the tree and the operations of the product, and what Linux caches of a FUSE mount.
 ///
 /// INVARIANT: nothing is answered that was not in the view the caller gave, and no lock is held
 /// while the view is asked.

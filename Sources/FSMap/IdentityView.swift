@@ -168,7 +168,10 @@ package protocol IdentityView: Sendable {
         limit: Int
     ) throws(ViewError) -> [CollectionEntry]
     /// The id in this listing whose ``Digest/nameSuffix(of:)`` is `suffix`, for names cut short.
-    func id(withNameSuffix suffix: String, in collection: IdentityCollection) throws(ViewError) -> String?
+    func id(
+        withNameSuffix suffix: String,
+        in collection: IdentityCollection
+    ) throws(ViewError) -> String?
     /// Nil for a context source that does not exist; zeros for an empty record type.
     func statistics(of collection: IdentityCollection) throws(ViewError) -> CollectionStatistics?
 

@@ -4,7 +4,8 @@ import Identity
 
 /// What the kernel knows of this mount: inodes, how often it looked them up, and under which names.
 ///
-/// Source: the FUSE protocol's lookup counts and FORGET; `reference/fuse.md` section 5.4.
+/// Source: the lookup counts and FORGET of the FUSE protocol: lookup, create, mkdir and each entry
+/// of readdirplus add one, FORGET takes them back.
 ///
 /// INVARIANT: a number is never given twice; a lookup count is never below zero.
 /// INVARIANT: a node has at most one current inode; an inode that was current and is not has been
@@ -122,7 +123,10 @@ struct InodeTable {
     mutating func forget(_ inode: UInt64, lookups count: UInt64) {
         guard inode != FileSystem.rootInode else { return }
         update(inode) {
-            precondition($0.lookups >= count, "the kernel forgot an inode more often than it knew it")
+            precondition(
+                $0.lookups >= count,
+                "the kernel forgot an inode more often than it knew it"
+            )
             $0.lookups -= count
         }
     }
@@ -137,7 +141,9 @@ struct InodeTable {
         others[entry.node, default: []].append(inode)
     }
 
-    /// Whether the two numbers can be of one object. One that is local becomes a real one.
+    /// Whether the two numbers can be of one object.
+    ///
+    /// One that is local becomes a real one.
     func isSame(_ known: UInt64, _ found: UInt64) -> Bool {
         known == found || Node.isLocal(known) || Node.isGeneration(found)
     }

@@ -6,7 +6,9 @@ import Identity
 ///
 /// INVARIANT: no two live nodes share a number; a number is never given to another object.
 extension Node {
-    /// Which view of an object the node is; below 64. Fixed nodes have no object, only a facet.
+    /// Which view of an object the node is; below 64.
+    ///
+    /// Fixed nodes have no object, only a facet.
     var facet: UInt64 {
         switch self {
         case .root: 1

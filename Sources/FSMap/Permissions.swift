@@ -46,7 +46,9 @@ struct Permissions: Equatable {
     var mode: UInt32
     var group: Class
 
-    /// The row of a node. Generated files that nobody can write have no write bit.
+    /// The row of a node.
+    ///
+    /// Generated files that nobody can write have no write bit.
     init(of node: Node) {
         (mode, group) =
             switch node {

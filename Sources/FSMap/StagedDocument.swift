@@ -5,7 +5,7 @@
 /// Source: PRODUCT section 2 and what shells really do: `echo x > f` opens, duplicates the
 /// descriptor and closes the first one, so that a flush comes before the first write.
 ///
-/// INVARIANT: holds at most `bytesMax` bytes; what was committed or dropped is never asked for again.
+/// INVARIANT: holds at most `bytesMax` bytes; what was committed or dropped is not asked for again.
 struct StagedDocument {
     enum Mode {
         /// The bytes are the whole new content.
@@ -29,6 +29,8 @@ struct StagedDocument {
     private var isFresh: Bool
     private var isDirty: Bool
     private var isUntouched: Bool
+    /// Bytes are missing in front of whatever comes next.
+    private var isBroken = false
     private var untouchedFlushes = 0
     private var changes: UInt64 = 0
     private var committing: UInt64?
@@ -62,20 +64,27 @@ struct StagedDocument {
 
     /// Takes a write; true where it may be the whole document by itself.
     ///
-    /// A gap before `offset` is filled with zeros. Throws ``FSError/tooLarge``.
+    /// A gap before `offset` is filled with zeros. Throws ``FSError/tooLarge``, and
+    /// ``FSError/invalid(_:)`` for the rest of a document whose beginning was dropped.
     mutating func write(_ new: [UInt8], at offset: UInt64) throws(FSError) -> Bool {
         let start = mode == .append ? bytes.count : Int(clamping: offset)
         let (end, overflow) = start.addingReportingOverflow(new.count)
         guard !overflow, end <= bytesMax else { throw .tooLarge }
         guard !new.isEmpty else { return false }
+        guard !isBroken || start == 0 else { throw .invalid("an earlier write was refused") }
+        isBroken = false
         let isOnlyWrite = isFresh && bytes.isEmpty && start == 0
-        if bytes.count < end { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
+        if bytes.count < end {
+            bytes.append(contentsOf: repeatElement(0, count: end - bytes.count))
+        }
         bytes.replaceSubrange(start..<end, with: new)
         touch()
         return mode == .append || isOnlyWrite
     }
 
-    /// Cuts or lengthens. Throws ``FSError/tooLarge``.
+    /// Cuts or lengthens.
+    ///
+    /// Throws ``FSError/tooLarge``.
     mutating func truncate(to sizeBytes: UInt64) throws(FSError) {
         guard sizeBytes <= UInt64(bytesMax) else { throw .tooLarge }
         let size = Int(sizeBytes)
@@ -120,8 +129,9 @@ struct StagedDocument {
         committing = nil
     }
 
-    /// Nothing was written.
+    /// Nothing was written, and nothing that only goes on from there will be.
     mutating func drop() {
+        isBroken = mode == .whole
         bytes = []
         isFresh = true
         isDirty = false

@@ -18,7 +18,7 @@ extension Tree {
             }
         case .userFile(_, let file):
             guard file == .groups || state.hasUser || state.hasDirectoryUser else { return nil }
-            return try derived(node, number: number, fallback: state.modifiedAt, in: view)
+            return try derived(node, number: number, in: view)
         default: return Presence(number: number, modifiedAt: state.modifiedAt)
         }
     }
@@ -27,7 +27,6 @@ extension Tree {
     private func derived(
         _ node: Node,
         number: UInt64,
-        fallback: Timestamp,
         in view: some IdentityView
     ) throws(FSError) -> Presence {
         guard case .userFile(let user, let file) = node else { preconditionFailure("\(node)") }
@@ -36,7 +35,7 @@ extension Tree {
         let times = [record?.modifiedAt, directory?.modifiedAt].compactMap { $0 }
         return Presence(
             number: number,
-            modifiedAt: times.max() ?? fallback,
+            modifiedAt: times.max() ?? mountedAt,
             sizeBytes: UInt64(try bytes(of: node, in: view).count),
             version: ContentVersion(first: record?.version ?? 0, second: directory?.version ?? 0)
         )

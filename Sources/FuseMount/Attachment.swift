@@ -75,15 +75,12 @@ struct Attachment: Sendable {
     }
 
     private func attachAsUser(_ server: FuseServer) throws(MountError) -> Session {
+        guard MountPoint.fusermount != nil else { throw .noFusermount }
         // fusermount3 adds nosuid and nodev of itself.
         var list = "default_permissions,noexec,fsname=\(escaped(options.fsname)),subtype=brokerfs"
         if allowsOther { list += ",allow_other" }
         if options.readOnly { list += ",ro" }
         let session = try Session(server, arguments: ["brokerfs", "-o", list])
-        guard run("fusermount3", ["--version"]) == 0 else {
-            session.destroy()
-            throw .noFusermount
-        }
         guard session.mountAsUser(directory) else {
             session.destroy()
             throw .permission("fusermount3 may not mount on \(directory)")

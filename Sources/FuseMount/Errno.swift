@@ -33,6 +33,9 @@ func errnoValue(for error: FSError) -> Int32 {
     }
 }
 
+/// The answer to getxattr(2) with a buffer that is too small.
+let bufferTooSmall: Int32 = ERANGE
+
 /// What the log says of a refusal; never a word of a document.
 func reason(of error: FSError) -> String {
     switch error {

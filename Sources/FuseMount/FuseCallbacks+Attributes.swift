@@ -35,8 +35,10 @@ extension FuseServer {
     }
 }
 
-/// Only the size can be changed. Mode and owner may be set to what they are, because cp(1) and
-/// tar(1) do; times are accepted and left alone, because they say when the record changed.
+/// Only the size can be changed.
+///
+/// Mode and owner may be set to what they are, because cp(1) and tar(1) do; times are accepted and
+/// left alone, because they say when the record changed.
 func changeAttributes(
     _ request: fuse_req_t?,
     _ inode: fuse_ino_t,
@@ -68,7 +70,8 @@ func changeAttributes(
             }
         case .commit(let kind):
             server.commit(kind, for: ticket, operation: "truncate", handle: handle) {
-                server, reply in
+                server,
+                reply in
                 server.showAttributes(of: inode, handle: handle, reply)
             }
         }
@@ -136,7 +139,7 @@ extension Reply {
     /// Answers by the size protocol of getxattr(2): asked with size 0, how many bytes there are.
     fileprivate consuming func attribute(_ value: [UInt8], bytesMax: Int) {
         guard bytesMax > 0 else { return attributeSize(value.count) }
-        guard value.count <= bytesMax else { return status(ERANGE) }
+        guard value.count <= bytesMax else { return status(bufferTooSmall) }
         bytes(of: value[...])
     }
 }

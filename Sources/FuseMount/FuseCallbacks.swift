@@ -71,7 +71,9 @@ private func initializeConnection(
     connection.pointee.want &= ~UInt32(unwanted)
 }
 
-/// A name as text. Throws for bytes that are not UTF-8, which no file of the tree is named.
+/// A name as text.
+///
+/// Throws for bytes that are not UTF-8, which no file of the tree is named.
 func validName(_ name: UnsafePointer<CChar>?) throws(FSError) -> String {
     guard let name, let text = String(validatingCString: name) else {
         throw .invalid("the name is not UTF-8")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
-import Dispatch
 import FSMap
 import Glibc
 import Identity
@@ -26,7 +25,7 @@ final class FuseServer: Sendable {
     let openHandles = Atomic<Int>(0)
     /// Set once the kernel has taken the INIT reply.
     let isInitialized = Atomic<Bool>(false)
-    let initialized = DispatchSemaphore(value: 0)
+    let initialized = Semaphore()
 
     init(node: LocalNode, files: FileSystem, options: MountOptions, log: Logger) {
         self.node = node
@@ -146,16 +145,15 @@ final class SessionGate: Sendable {
 
     /// Lets nobody in any more; whether everybody has left within the time.
     func close(milliseconds: Int) -> Bool {
-        var remaining = milliseconds
+        let deadline = Deadline(milliseconds: milliseconds)
         while true {
             let users = state.withLock { state -> Int in
                 state.isClosed = true
                 return state.users
             }
             guard users > 0 else { return true }
-            guard remaining > 0 else { return false }
+            guard !deadline.hasPassed else { return false }
             usleep(1000)
-            remaining -= 1
         }
     }
 }

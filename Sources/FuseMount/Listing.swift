@@ -24,7 +24,9 @@ struct Listing: ~Copyable {
     /// What has been appended.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[..<usedBytes]) }
 
-    /// Appends a name. False: there is no room for it.
+    /// Appends a name.
+    ///
+    /// False: there is no room for it.
     mutating func append(_ entry: DirectoryEntry) -> Bool {
         var status = stat()
         status.st_ino = UInt(entry.number)
@@ -40,8 +42,10 @@ struct Listing: ~Copyable {
         return take(needed)
     }
 
-    /// Appends a name and its inode; where there is none (`.` and `..`), the kernel learns only
-    /// the name and counts no lookup. False: there is no room for it.
+    /// Appends a name and its inode; where there is none (`.` and `..`), the kernel learns only the
+    /// name and counts no lookup.
+    ///
+    /// False: there is no room for it.
     mutating func append(_ entry: DirectoryEntry, _ found: Entry?) -> Bool {
         var parameters = fuse_entry_param()
         if let found {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
-import Dispatch
 import FSMap
 import Glibc
 import Logging
@@ -20,25 +19,27 @@ final class LoopState: Sendable {
     }
 
     let state = Mutex(State())
-    private let finished = DispatchSemaphore(value: 0)
+    private let finished = Semaphore()
 
     /// Blocks until ``finish()``; for any number of callers.
     func waitUntilFinished() {
         finished.wait()
-        finished.signal()
+        finished.post()
     }
 
-    /// The same for a limited time. False: it took longer.
+    /// The same for a limited time.
+    ///
+    /// False: it took longer.
     func waitUntilFinished(milliseconds: Int) -> Bool {
         guard finished.wait(milliseconds: milliseconds) else { return false }
-        finished.signal()
+        finished.post()
         return true
     }
 
     /// Lets everybody who waits go on.
     func finish() {
         state.withLock { $0.isFinished = true }
-        finished.signal()
+        finished.post()
     }
 
     /// Interrupts the blocking reads of all threads.
@@ -50,7 +51,7 @@ final class LoopState: Sendable {
 }
 
 extension Mount {
-    private static let unmountMillisecondsMax = 1900
+    private static let unmountMillisecondsMax = 1700
     private static let graceMillisecondsMax = 300
 
     /// Starts the notifier and the threads that answer the kernel.
@@ -99,7 +100,9 @@ extension Mount {
         if isLast { tearDown() }
     }
 
-    /// Unmounts, with files open and requests waiting if need be. Idempotent; returns when done.
+    /// Unmounts, with files open and requests waiting if need be.
+    ///
+    /// Idempotent; returns when done.
     ///
     /// First nothing new is taken and the name goes, then who waits is answered, then the threads
     /// end. They go on answering until the notifier has ended, because it may wait in the kernel
@@ -110,28 +113,26 @@ extension Mount {
             return !state.isUnmounting && !state.isFinished
         }
         guard isFirst else { return loop.waitUntilFinished() }
-        server.node.remove(self)
-        detachIfOurs()
-        var graceMilliseconds = Self.graceMillisecondsMax
-        while server.pending.count > 0, graceMilliseconds > 0 {
-            usleep(5000)
-            graceMilliseconds -= 5
+        if isOurs || deviceMinor == nil, !MountPoint.detach(directory) {
+            log.error("\(directory) cannot be unmounted")
         }
+        let end = Deadline(milliseconds: Self.unmountMillisecondsMax)
+        let grace = Deadline(milliseconds: Self.graceMillisecondsMax)
+        while server.pending.count > 0, !grace.hasPassed { usleep(2000) }
         server.pending.close()
         server.notifier.stop()
         if !server.notifier.waitUntilStopped(milliseconds: 300) { abortConnection() }
         session.end()
-        var remaining = Self.unmountMillisecondsMax - 600
-        while remaining > 0 {
+        while !end.hasPassed {
             loop.wakeThreads()
             if loop.waitUntilFinished(milliseconds: 10) { return }
-            remaining -= 10
         }
         log.error("the mount's threads do not end; its connection is aborted")
         abortConnection()
         loop.wakeThreads()
         if loop.waitUntilFinished(milliseconds: 100) { return }
         // The session stays allocated for the threads that still use it.
+        server.node.remove(self)
         loop.finish()
     }
 
@@ -140,7 +141,6 @@ extension Mount {
         server.node.remove(self)
         server.pending.close()
         server.notifier.stop()
-        detachIfOurs()
         let isQuiet = server.notifier.waitUntilStopped(milliseconds: 300)
         if !isQuiet { abortConnection() }
         let hasStopped = isQuiet || server.notifier.waitUntilStopped(milliseconds: 300)
@@ -149,20 +149,21 @@ extension Mount {
         } else {
             log.error("the kernel does not let go of the mount; its session is left behind")
         }
+        // A connection that was aborted leaves its mount behind. The number of the device may be
+        // another mount's by now, but that one is not dead.
+        if isOurs, MountPoint.state(of: directory) == .dead { _ = MountPoint.detach(directory) }
         loop.finish()
     }
 
-    /// Takes the mount off its directory, unless that was done or shows another mount by now.
-    private func detachIfOurs() {
-        guard let line = MountTableLine.topmost(on: directory),
-            line.deviceMinor == deviceMinor
-        else { return }
-        if !MountPoint.detach(directory) {
-            log.error("\(directory) cannot be unmounted")
-        }
+    /// Whether the directory still shows this mount.
+    private var isOurs: Bool {
+        guard let deviceMinor else { return false }
+        return MountTableLine.topmost(on: directory)?.deviceMinor == deviceMinor
     }
 
-    /// Ends the connection in the kernel: every request of it fails. fusectl, fuse.rst of Linux.
+    /// Ends the connection in the kernel, so that every request of it fails.
+    ///
+    /// Source: fusectl in Documentation/filesystems/fuse.rst of Linux.
     private func abortConnection() {
         guard let deviceMinor else { return }
         let path = "/sys/fs/fuse/connections/\(deviceMinor)/abort"

@@ -130,10 +130,12 @@ extension Mount: MountObserver {
     /// Cached content goes now: that takes no lock that a request could hold.
     package func didApply(_ effects: [Effect]) -> @Sendable () -> Void {
         let (content, names) = server.files.invalidations(for: effects, view: server.node.view())
-        if server.gate.enter() {
-            for invalidation in content { _ = session.notify(invalidation) }
-            server.gate.leave()
+        // Before INIT the kernel has cached nothing, and would take a notification amiss.
+        guard server.isInitialized.load(ordering: .relaxed), server.gate.enter() else {
+            return {}
         }
+        for invalidation in content { _ = session.notify(invalidation) }
+        server.gate.leave()
         let notifier = server.notifier
         return { notifier.enqueue(names) }
     }

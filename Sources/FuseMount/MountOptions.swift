@@ -7,6 +7,7 @@ package struct MountOptions: Sendable {
     package var fsname: String
     /// Threads that answer the kernel; at least 1.
     package var threads: Int
+    /// For the ``FileSystem`` of the mount, which is made with the same number.
     package var cacheSeconds: Double
     /// Whether other users may enter; an ordinary user needs `user_allow_other` for it.
     package var allowOther: Bool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Dispatch
+import CFuse3
 import Glibc
 import Synchronization
 
@@ -37,7 +37,9 @@ package enum MountPoint {
         }
     }
 
-    /// Takes a dead mount off, and what dead lies below it. Does nothing to a live one.
+    /// Takes a dead mount off, and what dead lies below it.
+    ///
+    /// Does nothing to a live one.
     ///
     /// Throws ``MountError/deadMount(_:)`` where that fails.
     package static func clearDead(_ directory: String) throws(MountError) {
@@ -54,12 +56,20 @@ package enum MountPoint {
         if umount2(path, Int32(MNT_DETACH) | Int32(UMOUNT_NOFOLLOW)) == 0 {
             return true
         }
-        guard errno == EPERM else { return false }
-        return run("fusermount3", ["-u", "-z", "-q", "--", path]) == 0
+        guard errno == EPERM, let program = fusermount else { return false }
+        return run(program, ["-u", "-z", "-q", "--", path]) == 0
     }
 
-    /// The absolute path without links. The last part is not looked at where that fails, because
-    /// a dead mount there cannot be.
+    /// Where fusermount3(1) is, as libfuse finds it: in its own directory or on the path.
+    static var fusermount: String? {
+        let path = getenv("PATH").map { String(cString: $0) } ?? ""
+        return ("/usr/bin:" + path).split(separator: ":").map { "\($0)/fusermount3" }
+            .first { access($0, X_OK) == 0 }
+    }
+
+    /// The absolute path without links.
+    ///
+    /// The last part is not looked at where that fails, because a dead mount there cannot be.
     static func canonical(_ directory: String) -> String {
         if let path = probe({ resolved(directory) }) ?? nil { return path }
         var parts = directory.split(separator: "/", omittingEmptySubsequences: true)
@@ -109,7 +119,9 @@ package enum MountPoint {
         return status.st_mode & S_IFMT == S_IFDIR ? 0 : ENOTDIR
     }
 
-    /// Runs something that may hang on a thread of its own. Nil: it took too long.
+    /// Runs something that may hang on a thread of its own.
+    ///
+    /// Nil: it took too long.
     private static func probe<Answer: Sendable>(
         _ body: @escaping @Sendable () -> Answer
     ) -> Answer? {
@@ -117,7 +129,7 @@ package enum MountPoint {
         let isStarted: ()? = try? MountThread.start("fuse-probe") {
             let answer = body()
             box.answer.withLock { $0 = answer }
-            box.done.signal()
+            box.done.post()
         }
         guard isStarted != nil, box.done.wait(milliseconds: probeMillisecondsMax) else {
             return nil
@@ -128,10 +140,12 @@ package enum MountPoint {
 
 private final class ProbeBox<Answer: Sendable>: Sendable {
     let answer = Mutex<Answer?>(nil)
-    let done = DispatchSemaphore(value: 0)
+    let done = Semaphore()
 }
 
-/// Runs a program and waits for it. Nil: it could not be started.
+/// Runs a program and waits for it.
+///
+/// Nil: it could not be started.
 func run(_ program: String, _ arguments: [String]) -> Int32? {
     var values: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
     defer { for value in values { free(value) } }
@@ -144,7 +158,7 @@ func run(_ program: String, _ arguments: [String]) -> Int32? {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var child = pid_t()
-    guard posix_spawnp(&child, program, nil, &attributes, &values, environ) == 0 else {
+    guard posix_spawn(&child, program, nil, &attributes, &values, environ) == 0 else {
         return nil
     }
     var status: Int32 = 0

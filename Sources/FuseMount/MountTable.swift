@@ -9,7 +9,9 @@ struct MountTableLine: Equatable, Sendable {
     var directory: String
     var type: String
 
-    /// Parses a line. Nil: it is not one.
+    /// Parses a line.
+    ///
+    /// Nil: it is not one.
     init?(_ line: Substring) {
         let halves = line.split(separator: " - ", maxSplits: 1)
         guard halves.count == 2 else { return nil }
@@ -43,7 +45,9 @@ struct MountTableLine: Equatable, Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// What is mounted on a directory, the topmost of it. The path must be canonical.
+    /// What is mounted on a directory, the topmost of it.
+    ///
+    /// The path must be canonical.
     ///
     /// Reads only /proc, so it works on mounts that hang.
     static func topmost(on directory: String) -> MountTableLine? {

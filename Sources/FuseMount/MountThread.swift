@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
-import Dispatch
 import Glibc
 
 /// A detached thread of the mount; pthread_create(3).
@@ -9,7 +8,9 @@ import Glibc
 /// INVARIANT: takes no signal but the one that wakes it from a blocking read, so the process's
 ///            signals keep arriving where the program waits for them.
 enum MountThread {
-    /// Starts a thread. `name` has at most 15 bytes (pthread_setname_np(3)).
+    /// Starts a thread.
+    ///
+    /// `name` has at most 15 bytes (pthread_setname_np(3)).
     static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(MountError) {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Body(name, body))
@@ -27,7 +28,9 @@ enum MountThread {
         pthread_detach(thread)
     }
 
-    /// The signal that interrupts a thread's blocking read. Its handler does nothing.
+    /// The signal that interrupts a thread's blocking read.
+    ///
+    /// Its handler does nothing.
     static var wakeSignal: Int32 { __libc_current_sigrtmin() + 5 }
 
     /// Installs the handler, without SA_RESTART (sigaction(2)): reads return EINTR.
@@ -63,9 +66,54 @@ private func runBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPo
     return nil
 }
 
-extension DispatchSemaphore {
-    /// Waits for a signal for a limited time. False: none came.
+/// A moment of the monotonic clock: counting sleeps would wait much longer on a busy machine.
+struct Deadline {
+    private let end: ContinuousClock.Instant
+
+    init(milliseconds: Int) {
+        end = .now + .milliseconds(milliseconds)
+    }
+
+    var hasPassed: Bool { .now >= end }
+}
+
+/// A counting semaphore, sem_overview(7), with waits bounded on the monotonic clock.
+final class Semaphore: @unchecked Sendable {
+    // SAFETY: the semaphore lives at one address until deinit and is itself the synchronization.
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() {
+        sem_init(semaphore, 0, 0)
+    }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    /// Lets one waiter pass.
+    func post() {
+        sem_post(semaphore)
+    }
+
+    /// Waits for a post.
+    func wait() {
+        while sem_wait(semaphore) != 0 && errno == EINTR {}
+    }
+
+    /// Waits for a post for a limited time; false where none came.
     func wait(milliseconds: Int) -> Bool {
-        wait(timeout: .now() + .milliseconds(milliseconds)) == .success
+        var deadline = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &deadline)
+        deadline.tv_sec += milliseconds / 1000
+        deadline.tv_nsec += (milliseconds % 1000) * 1_000_000
+        if deadline.tv_nsec >= 1_000_000_000 {
+            deadline.tv_sec += 1
+            deadline.tv_nsec -= 1_000_000_000
+        }
+        while sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline) != 0 {
+            guard errno == EINTR else { return false }
+        }
+        return true
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Dispatch
 import FSMap
 import Glibc
 import Logging
@@ -23,8 +22,8 @@ final class Notifier: Sendable {
     }
 
     private let queue = Mutex(Queue())
-    private let arrived = DispatchSemaphore(value: 0)
-    private let stopped = DispatchSemaphore(value: 0)
+    private let arrived = Semaphore()
+    private let stopped = Semaphore()
     private let notificationsMax: Int
     private let log: Logger
 
@@ -38,7 +37,9 @@ final class Notifier: Sendable {
         queue.withLock { ($0.waiting.count, $0.sent, $0.lost) }
     }
 
-    /// Queues what the kernel is to forget. Returns at once.
+    /// Queues what the kernel is to forget.
+    ///
+    /// Returns at once.
     func enqueue(_ invalidations: [Invalidation]) {
         guard !invalidations.isEmpty else { return }
         let wasEmpty = queue.withLock { queue -> Bool in
@@ -47,18 +48,21 @@ final class Notifier: Sendable {
             for invalidation in invalidations { append(invalidation, to: &queue) }
             return wasEmpty && !queue.waiting.isEmpty
         }
-        if wasEmpty { arrived.signal() }
+        if wasEmpty { arrived.post() }
     }
 
     private func append(_ invalidation: Invalidation, to queue: inout Queue) {
         if queue.isOverflowing && invalidation.isName { return }
-        guard queue.known.insert(invalidation).inserted else { return }
-        if queue.waiting.count >= notificationsMax { collapse(&queue) }
-        if queue.isOverflowing && invalidation.isName { return }
-        guard queue.waiting.count < notificationsMax else {
-            queue.lost += 1
-            return
+        guard !queue.known.contains(invalidation) else { return }
+        if queue.waiting.count >= notificationsMax {
+            collapse(&queue)
+            if invalidation.isName { return }
+            guard queue.waiting.count < notificationsMax else {
+                queue.lost += 1
+                return
+            }
         }
+        queue.known.insert(invalidation)
         queue.waiting.append(invalidation)
     }
 
@@ -67,6 +71,7 @@ final class Notifier: Sendable {
         queue.isOverflowing = true
         queue.waiting.removeAll { $0.isName }
         queue.waiting.insert(.everything, at: 0)
+        queue.known = Set(queue.waiting)
     }
 
     /// Ends the thread as soon as the kernel lets go of it; what waits is dropped.
@@ -76,25 +81,27 @@ final class Notifier: Sendable {
             queue.waiting = []
             queue.known = []
         }
-        arrived.signal()
+        arrived.post()
     }
 
     /// For a thread that never started.
     func markStopped() {
         stop()
-        stopped.signal()
+        stopped.post()
     }
 
     /// Whether the thread has ended within the time.
     func waitUntilStopped(milliseconds: Int) -> Bool {
         guard stopped.wait(milliseconds: milliseconds) else { return false }
-        stopped.signal()
+        stopped.post()
         return true
     }
 
-    /// The thread: sends until it is stopped. `topNames` are the names in the root.
+    /// The thread: sends until it is stopped.
+    ///
+    /// `topNames` are the names in the root.
     func run(_ session: Session, topNames: () -> [String]) {
-        defer { stopped.signal() }
+        defer { stopped.post() }
         while true {
             arrived.wait()
             while let batch = take() {

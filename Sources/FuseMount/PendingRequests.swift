@@ -43,8 +43,10 @@ final class PendingRequests: Sendable {
     /// How many wait.
     var count: Int { table.withLock { $0.waiting.count } }
 
-    /// Takes a request in. Nil: it has been answered, with EBUSY when too many wait, EIO during
-    /// an unmount and EINTR when it was interrupted already.
+    /// Takes a request in.
+    ///
+    /// Nil: it has been answered, with EBUSY when too many wait, EIO during an unmount and EINTR
+    /// when it was interrupted already.
     func admit(_ reply: consuming Reply) -> Ticket? {
         let waiting = Waiting(request: reply.surrender())
         let admission = table.withLock { table -> Result<UInt, FSError> in
@@ -79,7 +81,9 @@ final class PendingRequests: Sendable {
         return nil
     }
 
-    /// Takes a request out, to answer it. Nil: somebody else has.
+    /// Takes a request out, to answer it.
+    ///
+    /// Nil: somebody else has.
     func take(_ ticket: Ticket) -> Reply? {
         guard let waiting = table.withLock({ $0.waiting.removeValue(forKey: ticket.number) })
         else { return nil }

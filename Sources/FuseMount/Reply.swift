@@ -18,7 +18,7 @@ struct Reply: ~Copyable {
     }
 
     deinit {
-        fuse_reply_err(request, EIO)
+        fuse_reply_err(request, errnoValue(for: .io("the reply was forgotten")))
     }
 
     /// Hands the duty to whoever holds the request from now on.
@@ -50,7 +50,9 @@ struct Reply: ~Copyable {
         discard self
     }
 
-    /// Answers with a name's inode. False: the caller has gone, the kernel did not take it.
+    /// Answers with a name's inode.
+    ///
+    /// False: the caller has gone, the kernel did not take it.
     consuming func entry(_ entry: Entry) -> Bool {
         var parameters = entryParameters(entry)
         let delivered = fuse_reply_entry(request, &parameters) == 0
@@ -60,7 +62,7 @@ struct Reply: ~Copyable {
 
     /// Answers that a name does not exist; the kernel may believe so for a while.
     consuming func missing(seconds: Double) {
-        guard seconds > 0 else { return status(ENOENT) }
+        guard seconds > 0 else { return error(.notFound) }
         var parameters = fuse_entry_param()
         parameters.entry_timeout = seconds
         fuse_reply_entry(request, &parameters)
@@ -80,7 +82,9 @@ struct Reply: ~Copyable {
         discard self
     }
 
-    /// Answers an open. False: the caller has gone, no release will come.
+    /// Answers an open.
+    ///
+    /// False: the caller has gone, no release will come.
     consuming func opened(_ information: fuse_file_info) -> Bool {
         var information = information
         let delivered = fuse_reply_open(request, &information) == 0
@@ -88,7 +92,9 @@ struct Reply: ~Copyable {
         return delivered
     }
 
-    /// Answers a create. False: the caller has gone, neither release nor forget will come.
+    /// Answers a create.
+    ///
+    /// False: the caller has gone, neither release nor forget will come.
     consuming func created(_ entry: Entry, _ information: fuse_file_info) -> Bool {
         var parameters = entryParameters(entry)
         var information = information
@@ -135,7 +141,9 @@ func typeBits(_ kind: FileKind) -> mode_t {
     }
 }
 
-/// The stat(2) of a file. There is one time, so all three show it.
+/// The stat(2) of a file.
+///
+/// There is one time, so all three show it.
 private func fileStatus(_ attributes: Attributes) -> stat {
     var status = stat()
     status.st_ino = UInt(attributes.number)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
-import Dispatch
 import FSMap
 import Glibc
 import Synchronization
@@ -32,7 +31,9 @@ final class Session: Sendable {
         pointer = made
     }
 
-    /// Mounts by fusermount3(1), whose error text goes to stderr. False: it refused.
+    /// Mounts by fusermount3(1), whose error text goes to stderr.
+    ///
+    /// False: it refused.
     func mountAsUser(_ directory: String) -> Bool {
         fuse_session_mount(pointer, directory) == 0
     }
@@ -48,7 +49,9 @@ final class Session: Sendable {
         return fuse_session_custom_io(pointer, &functions, descriptor) == 0
     }
 
-    /// Reads one request and handles it. False: the session has ended.
+    /// Reads one request and handles it.
+    ///
+    /// False: the session has ended.
     ///
     /// A signal makes it return without a request.
     func serve(_ buffer: inout fuse_buf, counting requests: borrowing Atomic<UInt64>) -> Bool {
@@ -97,8 +100,10 @@ final class Session: Sendable {
         return invalidateEntry(parent, name)
     }
 
-    /// FUSE_NOTIFY_INC_EPOCH (protocol 7.44): all cached names are looked up again when next used.
-    /// libfuse 3.14 has no call for it. Older kernels answer EINVAL.
+    /// Has all cached names looked up again when they are next used.
+    ///
+    /// FUSE_NOTIFY_INC_EPOCH of protocol 7.44, for which libfuse 3.14 has no call. Older kernels
+    /// answer EINVAL.
     private func advanceEpoch() -> Int32 {
         guard isEpochKnown.load(ordering: .relaxed) else { return -EINVAL }
         let code: UInt32 = 8
@@ -141,7 +146,7 @@ private func writeReply(
     let written = writev(descriptor, parts, count)
     if written > 0 {
         server.isInitialized.store(true, ordering: .relaxed)
-        server.initialized.signal()
+        server.initialized.post()
     }
     return written
 }

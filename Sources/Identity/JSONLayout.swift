@@ -32,9 +32,15 @@ enum JSONLayout {
     /// another one in every process; a document has one text.
     static func sorted(_ value: ArraySlice<UInt8>) -> [UInt8] {
         guard let first = value.first, let last = value.last else { return [] }
-        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return Array(value) }
+        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else {
+            // Every number of a Struct is a double; a whole one is shown as it was written.
+            let isWhole = first != UInt8(ascii: "\"") && value.suffix(2) == ArraySlice(".0".utf8)
+            return Array(isWhole ? value.dropLast(2) : value)
+        }
         var parts = members(of: value).map { part in
-            guard first == UInt8(ascii: "{") else { return (key: part[..<part.startIndex], value: part) }
+            guard first == UInt8(ascii: "{") else {
+                return (key: part[..<part.startIndex], value: part)
+            }
             let end = keyEnd(of: part)
             return (key: part[..<end], value: part[end...])
         }
@@ -46,11 +52,13 @@ enum JSONLayout {
     /// Sorts everything inside of one member of an object.
     static func sortMembers(of key: String, in compact: [UInt8]) -> [UInt8] {
         let prefix = Array("\"\(key)\":".utf8)
-        guard let member = members(of: compact[...]).first(where: { $0.starts(with: prefix) }) else {
+        guard let member = members(of: compact[...]).first(where: { $0.starts(with: prefix) })
+        else {
             return compact
         }
         let value = member.dropFirst(prefix.count)
-        return Array(compact[..<value.startIndex]) + sorted(value) + Array(compact[value.endIndex...])
+        return Array(compact[..<value.startIndex]) + sorted(value)
+            + Array(compact[value.endIndex...])
     }
 
     /// Where the value of a member begins: after the colon that ends its key.

@@ -48,7 +48,9 @@ package enum DiskOperation: String, Sendable, CaseIterable {
 
 /// A verb that failed, and the error number it failed with.
 package struct DiskError: Error, Equatable, Sendable {
+    /// The verb.
     package let operation: DiskOperation
+    /// The error number, as errno(3) names it.
     package let errno: Int32
 
     /// A failure of `operation`.

@@ -2,9 +2,9 @@
 
 /// Making, rolling, retiring and reusing segment files.
 ///
-/// Blocks that were written once take a sync at a half to two thirds of the cost of blocks that
-/// are only reserved (no extent has to be converted, so the file system's journal rests). So a new
-/// file is filled with zeros before use, and a discarded one is written over as it is.
+/// A discarded file is written over as it is: overwriting blocks that were written once was the
+/// cheapest sync in every quiet measurement, since no extent is converted and the file system's
+/// journal rests. A new file is filled with zeros first, away from the append when there is time.
 extension DurableLog {
     /// Goes on in a new segment, then says so at the end of the old one.
     ///

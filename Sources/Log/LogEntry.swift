@@ -21,7 +21,9 @@ package struct LogEntry: Equatable, Sendable {
 package struct LogLimits: Equatable, Sendable {
     /// Size of a segment file; a multiple of 4096, at most 1 GiB.
     package var segmentSizeBytes: Int
-    /// Largest payload of one entry; an entry never spans segments.
+    /// Largest payload of one entry.
+    ///
+    /// An entry never spans segments.
     /// What it says; opaque to the log.
     package var payloadSizeBytesMax: Int
     /// How many discarded segments are kept to be written over; the rest are removed.

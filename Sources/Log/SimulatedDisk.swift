@@ -20,12 +20,16 @@ package final class SimulatedDisk: Disk {
 
     /// A failure to come: the n-th call of a verb from now (1 is the next) fails.
     package struct Fault: Sendable {
+        /// The verb that fails.
         package var operation: DiskOperation
+        /// Which call of it from now.
         package var countdown: Int
+        /// What it fails with.
         package var errno: Int32
         /// How many bytes of a failing write get through.
         package var bytesWritten: Int
 
+        /// A failure of one call; nothing of a failing write gets through unless told.
         package init(
             _ operation: DiskOperation,
             at countdown: Int = 1,

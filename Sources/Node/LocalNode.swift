@@ -2,7 +2,7 @@
 
 package import FSMap
 package import Identity
-package import Log
+import Log
 package import Logging
 package import Replica
 package import Store

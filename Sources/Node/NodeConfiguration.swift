@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-package import Identity
+import Identity
 package import Log
 package import Replica
 package import Store

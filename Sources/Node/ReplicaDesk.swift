@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import FSMap
 import Identity
 import Log
 import Logging
 import Replica
 import Store
+import Synchronization
 
 /// What the reply thread does for one batch, in this order: content, replies, names.
 struct ReplyJob: Sendable {

@@ -115,7 +115,9 @@ final class SharedState: Sendable {
 
     func record(_ changes: [Change]) {
         guard !changes.isEmpty else { return }
-        eventLog.withLock { $0.append(changes) }
+        eventLog.withLock { log in
+            for change in changes { log.append(change) }
+        }
     }
 
     /// The retained changes become the beginning of `events/all.jsonl`.

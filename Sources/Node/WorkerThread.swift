@@ -7,10 +7,9 @@ import Glibc
 /// Threads of the machine room block on disks and locks, which the cooperative pool of Swift
 /// concurrency must not.
 struct WorkerThread: Sendable {
-    // SAFETY: a thread id is a plain number; it is joined once, by the owner.
-    private nonisolated(unsafe) let id: pthread_t
+    private let id: pthread_t
 
-    /// Starts the thread; `name` has at most 15 bytes (pthread_setname_np(3)).
+    /// Starts the thread; `name` has at most 15 bytes (proc_pid_comm(5)).
     init(_ name: String, _ body: @escaping @Sendable () -> Void) {
         var id = pthread_t()
         let argument = Unmanaged.passRetained(Body(name, body)).toOpaque()
@@ -42,7 +41,15 @@ private func startThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableR
     var signals = sigset_t()
     sigfillset(&signals)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
-    pthread_setname_np(pthread_self(), body.name)
+    nameThread(body.name)
     body.run()
     return nil
+}
+
+/// Shows the name in `ps -T`; a thread without one works as well.
+private func nameThread(_ name: String) {
+    let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = write(descriptor, name, name.utf8.count)
+    close(descriptor)
 }

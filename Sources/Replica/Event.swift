@@ -3,7 +3,7 @@
 package import FSMap
 package import Identity
 package import Log
-package import Store
+import Store
 
 /// Names one proposal to whoever made it.
 package struct ProposalID: Hashable, Sendable {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Identity
+import Identity
 package import Log
 package import Store
 

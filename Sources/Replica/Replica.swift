@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FSMap
-package import Identity
-package import Log
+import Identity
+import Log
 package import Store
 
 /// What bounds a replica.

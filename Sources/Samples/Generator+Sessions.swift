@@ -44,7 +44,7 @@ extension Generator {
         let place = index / 4
         switch index % 4 {
         case 1 where place < users: return riskLine(place, &source)
-        case 2 where place < groups: return onCallLine(place, &source)
+        case 2 where place + 1 < groups: return onCallLine(place + 1, &source)
         case 3: return routeLine(&source)
         default: return deviceLine(&source)
         }
@@ -121,7 +121,11 @@ extension Generator {
             posture.member("checked_at", now.adding(seconds: -Int64(source.random.below(3600))))
         }
         let kind = source.random.pick(["desktop", "laptop", "phone"])
-        return contextLine("device/\(kind)-\(source.uniqueHex)", posture.text + "\n", lastsSeconds: nil)
+        return contextLine(
+            "device/\(kind)-\(source.uniqueHex)",
+            posture.text + "\n",
+            lastsSeconds: nil
+        )
     }
 
     private func riskLine(_ user: Int, _ source: inout SampleSource) -> String {

@@ -41,7 +41,9 @@ struct Person {
         case .google:
             let digits = "\(source.unique)"
             id = "google-oauth2|1" + String(repeating: "0", count: 20 - digits.count) + digits
-        case .distinguishedName: id = "cn=\(name) \(index),ou=people/emea,dc=example,dc=com"
+        case .distinguishedName:
+            // A comma within a name is escaped (RFC 4514).
+            id = "cn=\(familyName)\\, \(givenName) \(index),ou=people/emea,dc=example,dc=com"
         }
     }
 

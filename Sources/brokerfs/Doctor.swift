@@ -4,6 +4,7 @@ import ArgumentParser
 import FuseMount
 import Glibc
 import Identity
+import SwiftProtobuf
 
 /// `brokerfs doctor`
 struct Doctor: AsyncParsableCommand {
@@ -116,12 +117,12 @@ enum Examination {
 
     static func privileges() -> Finding {
         guard geteuid() != 0 else { return Finding("privileges", .ok, "root") }
-        let limitations = Mount.limitations(ofUser: geteuid())
+        let limitations = MountPoint.limitations()
         return Finding(
             "privileges",
             .note,
-            "an ordinary user's mount goes without: \(limitations.joined(separator: "; "))",
-            mend: "run as root, or put user_allow_other into /etc/fuse.conf for the first of these"
+            "an ordinary user's mount goes without: \(limitations.joined(separator: " "))",
+            mend: "run as root for a mount without limitations"
         )
     }
 

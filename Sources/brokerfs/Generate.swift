@@ -30,7 +30,7 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
-        let generator = Generator(
+        let generator = try Generator(
             seed: seed,
             sessions: sessions,
             users: users,

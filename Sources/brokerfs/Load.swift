@@ -4,6 +4,7 @@ import AdminSocket
 import ArgumentParser
 import Glibc
 import Identity
+import SwiftProtobuf
 
 /// `brokerfs load`
 struct Load: AsyncParsableCommand {
@@ -20,10 +21,10 @@ struct Load: AsyncParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
-        guard let stream = file == "-" ? stdin : fopen(file, "r") else {
+        guard let stream = file == "-" ? fdopen(STDIN_FILENO, "r") : fopen(file, "r") else {
             throw Failure(.failure, "\(file): \(String(cString: strerror(errno)))")
         }
-        defer { if file != "-" { fclose(stream) } }
+        defer { fclose(stream) }
         var input = LineReader(stream)
         var bar = ProgressBar("load", total: size(of: stream))
         var loaded: UInt64 = 0

@@ -4,6 +4,7 @@ import AdminSocket
 import ArgumentParser
 import Foundation
 import Identity
+import SwiftProtobuf
 
 /// Where the node is that a command talks to.
 struct NodeOptions: ParsableArguments {

@@ -24,7 +24,7 @@ struct PathCommand: AsyncParsableCommand {
         let components: [String]
         do {
             components = try path(RecordType(nameOrURL: type), id)
-        } catch let error as DocumentError {
+        } catch {
             throw Failure(.failure, error.description)
         }
         let mount = await node.mountPoint()

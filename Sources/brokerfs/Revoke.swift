@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Identity
+import SwiftProtobuf
 
 /// `brokerfs revoke`
 struct Revoke: AsyncParsableCommand {

@@ -4,6 +4,8 @@ import Configuration
 import Foundation
 import Logging
 import Node
+import Replica
+import Store
 import SystemPackage
 import Yams
 

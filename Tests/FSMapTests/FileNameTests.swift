@@ -109,8 +109,12 @@ struct FileNameTests {
 
     private static func id(_ random: inout SplitMix) -> String {
         let alphabets: [[Unicode.Scalar]] = [
-            Array("abzAZ09_+@=,:.-".unicodeScalars), Array("./%~ |*#\\\"'\t\r\u{1}\u{7F}".unicodeScalars),
-            ["e", "\u{301}", "\u{E9}", "\u{1F468}", "\u{200D}", "\u{AC00}", "\u{1100}", "\u{1161}"],
+            Array("abzAZ09_+@=,:.-".unicodeScalars),
+            Array("./%~ |*#\\\"'\t\r\u{1}\u{7F}".unicodeScalars),
+            [
+                "e", "\u{301}", "\u{E9}", "\u{1F468}", "\u{200D}", "\u{AC00}", "\u{1100}",
+                "\u{1161}",
+            ],
         ]
         let length = Int.random(in: 0..<20, using: &random) == 0 ? 200 : 12
         var scalars = String.UnicodeScalarView()

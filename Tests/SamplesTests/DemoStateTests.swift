@@ -58,7 +58,9 @@ struct DemoStateTests {
     @Test("times follow the given now")
     func relative() throws {
         let later = Self.now.adding(seconds: 1_000_000)
-        let early = try DemoState.lines(now: Self.now).map { try LoadLine.parse($0).facts.expiresAt }
+        let early = try DemoState.lines(now: Self.now).map {
+            try LoadLine.parse($0).facts.expiresAt
+        }
         let late = try DemoState.lines(now: later).map { try LoadLine.parse($0).facts.expiresAt }
         #expect(early.map { $0?.adding(seconds: 1_000_000) } == late)
     }

@@ -107,7 +107,7 @@ struct GeneratorTests {
         #expect(ids.contains { $0.wholeMatch(of: /google-oauth2\|1[0-9]{20}/) != nil })
         #expect(ids.contains { $0.wholeMatch(of: /[a-z]+\.[a-z]+@example\.com/) != nil })
         #expect(ids.contains { $0.wholeMatch(of: Self.uuid) != nil })
-        #expect(ids.contains { $0.hasPrefix("cn=") && $0.contains("/") && $0.contains(" ") })
+        #expect(ids.contains { $0.wholeMatch(of: /cn=.+\\, .+,ou=.+\/.+/) != nil })
         #expect(ids.contains { $0.utf8.contains { $0 > 127 } })
     }
 

@@ -16,7 +16,10 @@ struct SplitMix64Tests {
         #expect(expected.map { _ in random.next() } == expected)
     }
 
-    @Test("a bounded number stays below its bound and reaches every value", arguments: [1, 2, 7, 100])
+    @Test(
+        "a bounded number stays below its bound and reaches every value",
+        arguments: [1, 2, 7, 100]
+    )
     func bounded(bound: Int) {
         var random = SplitMix64(seed: 3)
         var seen = Array(repeating: 0, count: bound)

@@ -141,6 +141,9 @@ struct Fixture {
     }
 }
 
+/// An answer a test cannot go on with.
+struct Unexpected: Error {}
+
 /// A small generator, so that a seed is all it takes to see a failure again.
 struct SplitMix: RandomNumberGenerator {
     var state: UInt64

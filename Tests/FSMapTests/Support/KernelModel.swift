@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import FSMap
 import Identity
 import Synchronization
+
+@testable import FSMap
 
 /// What a kernel caches of a mount, and how it forgets: as much of it as can be stale.
 ///
@@ -143,7 +144,8 @@ struct KernelModel {
                 findings.append("\(name): \(error)")
             }
             if fresh != cached {
-                findings.append("\(name) is \(String(describing: fresh)), cached as \(String(describing: cached))")
+                let now = String(describing: fresh)
+                findings.append("\(name) is \(now), cached as \(String(describing: cached))")
             }
         }
         for inode in attributes.keys.sorted() {

@@ -3,7 +3,7 @@
 import FSMap
 import Identity
 
-/// Identity state in dictionaries: a view whose copies are snapshots, which says what its changes did.
+/// Identity state in dictionaries: copies are snapshots, and changes say what they did.
 ///
 /// Keys are bytes and not strings, which compare by canonical equivalence. Times of directories
 /// move with every write below them, the strictest reading of what a view may do.
@@ -46,7 +46,13 @@ struct MemoryState: IdentityView {
         lagMilliseconds: 0,
         nodes: [
             ClusterNode(name: "n1", address: "10.0.0.1", role: "leader", state: "ok", applied: 7),
-            ClusterNode(name: "n 2", address: "10.0.0.2", role: "follower", state: "ok", applied: 6),
+            ClusterNode(
+                name: "n 2",
+                address: "10.0.0.2",
+                role: "follower",
+                state: "ok",
+                applied: 6
+            ),
         ]
     )
     private var lastNumber: UInt64 = 0
@@ -94,7 +100,9 @@ struct MemoryState: IdentityView {
 
     mutating func unlist(_ collection: IdentityCollection, _ id: String) {
         let key = Self.key(collection)
-        guard let number = listings[key]?.numbers.removeValue(forKey: Array(id.utf8)) else { return }
+        guard let number = listings[key]?.numbers.removeValue(forKey: Array(id.utf8)) else {
+            return
+        }
         listings[key]?.entries.removeAll { $0.number == number }
         listings[key]?.modifiedAt = now
         if case .records = collection { return }

@@ -40,7 +40,12 @@ struct Traffic {
     private mutating func write() -> RecordWrite? {
         let text = pick(["x", "yy", "zzz"])
         switch Int.random(in: 0..<16, using: &random) {
-        case 0..<6: return put(.session, session(), #"{"user_id":"\#(pick(Self.users))","idp_id":"\#(text)"}"#)
+        case 0..<6:
+            return put(
+                .session,
+                session(),
+                #"{"user_id":"\#(pick(Self.users))","idp_id":"\#(text)"}"#
+            )
         case 6: return put(.user, pick(Self.users), #"{"name":"\#(text)","email":"\#(text)@x"}"#)
         case 7:
             let groups = Self.groups.filter { _ in chance(40) }.map { "\"\($0)\"" }
@@ -52,7 +57,8 @@ struct Traffic {
         case 11: return put(Self.faceless, pick(Self.keys), #"{"note":"\#(text)"}"#)
         case 12: return RecordWrite(delete: .user, id: pick(Self.users))
         case 13: return RecordWrite(delete: .directoryUser, id: pick(Self.users))
-        case 14: return RecordWrite(delete: .context, id: "\(pick(Self.sources))/\(pick(Self.keys))")
+        case 14:
+            return RecordWrite(delete: .context, id: "\(pick(Self.sources))/\(pick(Self.keys))")
         default: return RecordWrite(delete: Self.faceless, id: pick(Self.keys))
         }
     }
@@ -101,6 +107,7 @@ struct Traffic {
             ["records", FileName.encode(RecordType.session.url), session()],
         ]
         let path = pick(paths)
-        return chance(75) ? path : Array(path.prefix(Int.random(in: 0...path.count, using: &random)))
+        return chance(75)
+            ? path : Array(path.prefix(Int.random(in: 0...path.count, using: &random)))
     }
 }

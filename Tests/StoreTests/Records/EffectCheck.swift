@@ -22,7 +22,11 @@ enum EffectCheck {
                 case "listed": explains(effects, listing: parts, isListed: after[key] != nil)
                 case "members":
                     effects.contains {
-                        if case .membersChanged(let group) = $0 { plain(group) == parts[1] } else { false }
+                        if case .membersChanged(let group) = $0 {
+                            plain(group) == parts[1]
+                        } else {
+                            false
+                        }
                     }
                 default: true  // Rows that follow from records, listings and members.
                 }
@@ -100,7 +104,8 @@ enum EffectCheck {
             switch effect {
             case .listed(let name, let id) where line(name) == collection && plain(id) == parts[3]:
                 last = true
-            case .unlisted(let name, let id) where line(name) == collection && plain(id) == parts[3]:
+            case .unlisted(let name, let id)
+            where line(name) == collection && plain(id) == parts[3]:
                 last = false
             default: break
             }

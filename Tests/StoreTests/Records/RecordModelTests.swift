@@ -7,12 +7,15 @@ import Testing
 /// Random commands against a model that recomputes everything from its table of records.
 @Suite("record store model")
 struct RecordModelTests {
-    @Test("the store shows what the model shows, and effects tell every difference", arguments: 0..<30)
+    @Test(
+        "the store shows what the model shows, and effects tell every difference",
+        arguments: 0..<26
+    )
     func memory(block: Int) throws {
         for seed in UInt64(block * 8)..<UInt64(block * 8 + 8) { try run(.memory, seed) }
     }
 
-    @Test("RocksDB shows what the model shows", arguments: 0..<4)
+    @Test("RocksDB shows what the model shows", arguments: 0..<3)
     func rocks(block: Int) throws {
         for seed in UInt64(1000 + block * 5)..<UInt64(1005 + block * 5) { try run(.rocks, seed) }
     }
@@ -22,7 +25,7 @@ struct RecordModelTests {
             var run = ModelRun(rig: rig)
             var random = RandomCommands(seed: seed)
             var trace: [String] = []
-            for step in 1...40 {
+            for step in 1...30 {
                 let command = try random.next()
                 trace.append("\(step): \(command)")
                 do {

@@ -185,7 +185,11 @@ enum Make {
         try Document.parse(Array("{\"name\":\"\(name)\"}".utf8), type: .directoryGroup, id: id)
     }
 
-    static func context(_ id: String, _ content: String, expires: Int64? = nil) throws -> RecordWrite {
+    static func context(
+        _ id: String,
+        _ content: String,
+        expires: Int64? = nil
+    ) throws -> RecordWrite {
         guard let expires else {
             return try Document.parse(Array(content.utf8), type: .context, id: id)
         }

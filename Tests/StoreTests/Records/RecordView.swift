@@ -64,8 +64,11 @@ enum ViewLine {
     ) -> String {
         let groups = facts.groupIDs.map(plain).joined(separator: ",")
         let expires = facts.expiresAt?.text ?? "-"
+        let payload = record.payload.reduce(14_695_981_039_346_656_037 as UInt64) {
+            ($0 ^ UInt64($1)) &* 1_099_511_628_211
+        }
         return "v\(version) \(modifiedAt.text) \(plain(facts.userID)) [\(groups)] \(expires) "
-            + "\(facts.documentBytes) \(record.dataTypeURL) \(record.payload)"
+            + "\(facts.documentBytes) \(record.dataTypeURL) \(record.payload.count) \(payload)"
     }
 
     static func change(_ change: Change) -> String {
@@ -120,10 +123,12 @@ extension RecordReader {
         }
         let metadata = try metadata()
         view["metadata"] = "\(metadata.recordVersion) \(metadata.earliestChange)"
-        guard case .changes(let changes) = try changes(
-            after: metadata.earliestChange - 1,
-            limit: .max
-        ) else { throw ListingFault(description: "the change log has a gap") }
+        guard
+            case .changes(let changes) = try changes(
+                after: metadata.earliestChange - 1,
+                limit: .max
+            )
+        else { throw ListingFault(description: "the change log has a gap") }
         for change in changes { view["change|\(change.version)"] = ViewLine.change(change) }
         return view
     }
