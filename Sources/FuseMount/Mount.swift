@@ -140,4 +140,3 @@ extension Mount: MountObserver {
         return { notifier.enqueue(names) }
     }
 }
-extension Mount { package func forgetEpoch() { session.forgetEpoch() } }

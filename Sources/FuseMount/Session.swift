@@ -115,9 +115,6 @@ final class Session: Sendable {
         if number == EINVAL { isEpochKnown.store(false, ordering: .relaxed) }
         return -number
     }
-
-    /// Behaves from now on as on a kernel that has no epoch; for tests.
-    func forgetEpoch() { isEpochKnown.store(false, ordering: .relaxed) }
 }
 
 /// writev(2), except that the INIT reply gets FUSE_PARALLEL_DIROPS.

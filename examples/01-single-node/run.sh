@@ -3,6 +3,8 @@
 # One node on one mount: what an operator does on an ordinary day, with what it prints.
 # Run by `make test`, which compares the output with expected.txt. Needs `brokerfs` in PATH.
 set -uo pipefail
+cd "$(dirname "$0")"
+data=$(cd ../data && pwd)
 
 place=$(mktemp -d "${TMPDIR:-/tmp}/single-node-XXXXXX")
 export BROKERFS_DATA=$place/data SWIFT_BACKTRACE=enable=no
@@ -20,14 +22,15 @@ for _ in $(seq 200); do brokerfs status >/dev/null 2>&1 && break; sleep 0.05; do
 
 # Shows a command, runs it in the mount, and shows how it ended where that was not well.
 run() {
-    printf '$ %s\n' "$1"
-    (cd "$mount" && eval "$1") 2>&1 | sed "s|$mount|MOUNT|g"
+    printf '$ %s\n' "$1" | sed "s|$data/||g"
+    (cd "$mount" && eval "$1") 2>&1 |
+        sed -e "s|$mount|MOUNT|g" -e "s|$data/||g" -e 's|^.*run.sh: line [0-9]*: ||'
     local status=${PIPESTATUS[0]}
     [ "$status" -eq 0 ] || printf '(exit %s)\n' "$status"
 }
 
 echo "# Load what the identity provider and the directory know"
-run "brokerfs load $PWD/../data/identity.jsonl"
+run "brokerfs load $data/identity.jsonl"
 run "ls"
 run "ls users | head -n 4"
 run "brokerfs path session alice-laptop"
@@ -62,7 +65,7 @@ run "tail -n 1 events/all.jsonl | sed 's/\"time\":\"[^\"]*\"/\"time\":\"…\"/'"
 
 echo; echo "# What is refused"
 run "echo '{\"user_id\":\"alice\",\"usr\":1}' > sessions/typo"
-run "brokerfs load $PWD/../data/bad.jsonl 2>&1 | sed 's|.*/||'"
+run "brokerfs load $data/bad.jsonl"
 run "rm users/alice/user.json"
 run "mv sessions/alice-laptop sessions/stolen"
 
