@@ -101,7 +101,7 @@ if !quietOnly {
         ),
         .target(
             name: "FuseMount",
-            dependencies: ["Node", "FSMap", "Identity", "CFuse3", logging],
+            dependencies: ["Node", "Replica", "FSMap", "Identity", "CFuse3", logging],
             swiftSettings: settings
         ),
         .target(

@@ -74,6 +74,9 @@ struct AdminResponder: Sendable {
         answer.reason = info.notWritableReason ?? ""
         answer.storeBytes = info.storeBytes
         answer.mount = status.mount
+        let requests = status.requests()
+        answer.mountRequests = requests.all
+        answer.cacheableRequests = requests.cacheable
         answer.version = status.version
         answer.sessions = try count(view, .session)
         answer.users = try count(view, .user)

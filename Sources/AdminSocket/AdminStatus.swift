@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
-
-/// What only the process knows of itself and `status` shows.
-package final class AdminStatus: Sendable {
-    private let mountPoint = Mutex("")
+/// What only the process knows of its mount and `status` shows.
+package struct AdminStatus: Sendable {
     package let version: String
+    /// The mounted directory.
+    package let mount: String
+    /// How often the kernel asked, and how often for what a warm cache answers by itself.
+    package let requests: @Sendable () -> (all: UInt64, cacheable: UInt64)
 
-    /// Starts without a mount.
-    package init(version: String) {
+    /// Joins what is known; `requests` is called for every `status`.
+    package init(
+        version: String,
+        mount: String,
+        requests: @escaping @Sendable () -> (all: UInt64, cacheable: UInt64)
+    ) {
         self.version = version
-    }
-
-    /// The mounted directory; empty while there is none.
-    package var mount: String {
-        get { mountPoint.withLock { $0 } }
-        set { mountPoint.withLock { $0 = newValue } }
+        self.mount = mount
+        self.requests = requests
     }
 }

@@ -21,7 +21,7 @@ final class FuseServer: Sendable {
     let pending: PendingRequests
     let notifier: Notifier
     let gate = SessionGate()
-    let requests = Atomic<UInt64>(0)
+    let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)
     /// Set once the kernel has taken the INIT reply.
     let isInitialized = Atomic<Bool>(false)

@@ -112,7 +112,8 @@ package final class Mount: Sendable {
     package var statistics: MountStatistics {
         let notifications = server.notifier.counts
         return MountStatistics(
-            requests: server.requests.load(ordering: .relaxed),
+            requests: server.requests.all.load(ordering: .relaxed),
+            cacheableRequests: server.requests.cacheable.load(ordering: .relaxed),
             openHandles: server.openHandles.load(ordering: .relaxed),
             waitingRequests: server.pending.count,
             waitingNotifications: notifications.waiting,

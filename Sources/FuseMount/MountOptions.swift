@@ -43,6 +43,8 @@ package struct MountOptions: Sendable {
 package struct MountStatistics: Equatable, Sendable {
     /// Requests of the kernel since the mount.
     package var requests: UInt64
+    /// Those of them that a warm kernel cache answers by itself: names, attributes, content.
+    package var cacheableRequests: UInt64
     /// Open files and directories.
     package var openHandles: Int
     /// Changes that wait for their commit.

@@ -54,11 +54,11 @@ final class Session: Sendable {
     /// False: the session has ended.
     ///
     /// A signal makes it return without a request.
-    func serve(_ buffer: inout fuse_buf, counting requests: borrowing Atomic<UInt64>) -> Bool {
+    func serve(_ buffer: inout fuse_buf, counting requests: RequestCounts) -> Bool {
         let count = fuse_session_receive_buf(pointer, &buffer)
         if count == -EINTR || count == -EAGAIN { return !isEnded }
         guard count > 0 else { return false }
-        requests.add(1, ordering: .relaxed)
+        requests.count(opcode: buffer.mem.load(fromByteOffset: 4, as: UInt32.self))
         fuse_session_process_buf(pointer, &buffer)
         return true
     }

@@ -86,7 +86,7 @@ final class ReplicaDesk: @unchecked Sendable {
                 bytesSinceFlush += entries.reduce(0) { $0 + $1.payload.count }
                 disk.send(.append(entries))
             case .warn(let effects):
-                for observer in observers { observer.willApply(effects) }
+                if !effects.isEmpty { for observer in observers { observer.willApply(effects) } }
                 perform(replica.step(.warned))
             case .applied(let effects, let changes):
                 job.effects = effects

@@ -25,7 +25,6 @@ struct Demo: AsyncParsableCommand {
 
 /// Not on the main actor: callbacks of other threads come from here.
 nonisolated func showDemo() throws {
-    let signals = EndSignals()
     let place = try DemoPlace()
     defer { place.remove() }
     var settings = Settings()
@@ -47,7 +46,7 @@ nonisolated func showDemo() throws {
           brokerfs status
         """
     )
-    process.runUntilAsked(signals)
+    process.runUntilAsked()
 }
 
 private func load(_ lines: [String], into node: LocalNode) throws {

@@ -41,14 +41,13 @@ struct MountCommand: AsyncParsableCommand {
 
 /// Runs a node to its end. Not on the main actor: callbacks of other threads come from here.
 nonisolated func serve(_ settings: Settings) throws {
-    let signals = EndSignals()
     let log = ServerLog.make(settings.logLevel)
     var settings = settings
     settings.mount = absolute(settings.mount)
     let process = try ServerProcess(settings, log: log)
     log.info("mounted", metadata: ["mount": "\(settings.mount)", "data": "\(settings.data)"])
     ReadyNotice.send("READY=1\nSTATUS=leader, mounted on \(settings.mount)")
-    process.runUntilAsked(signals)
+    process.runUntilAsked()
     ReadyNotice.send("STOPPING=1")
 }
 

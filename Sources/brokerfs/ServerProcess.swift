@@ -27,14 +27,18 @@ final class ServerProcess: Sendable {
         } catch {
             throw Failure(.failure, "\(error)")
         }
-        let status = AdminStatus(version: Brokerfs.version)
+        let mount: Mount
         do {
             mount = try Self.mount(node, settings, log)
         } catch {
             node.shutdown()
             throw Failure(.failure, "\(error)")
         }
-        status.mount = settings.mount
+        self.mount = mount
+        let status = AdminStatus(version: Brokerfs.version, mount: settings.mount) {
+            let statistics = mount.statistics
+            return (statistics.requests, statistics.cacheableRequests)
+        }
         do {
             admin = try AdminServer(
                 node,
@@ -68,9 +72,9 @@ final class ServerProcess: Sendable {
     }
 
     /// Returns when a signal asks for it or somebody unmounted, after a clean end.
-    func runUntilAsked(_ signals: EndSignals) {
+    func runUntilAsked() {
         let mount = mount
-        let end = signals.watch { mount.waitUntilUnmounted() }
+        let end = EndSignals.watch { mount.waitUntilUnmounted() }
         log.info("ending", metadata: ["because": "\(end)"])
         stop()
     }
@@ -85,18 +89,27 @@ final class ServerProcess: Sendable {
 
 /// SIGINT, SIGTERM and SIGHUP, taken in one place.
 ///
-/// Make it before the first thread starts: threads inherit what is blocked.
-struct EndSignals: Sendable {
-    private var set = sigset_t()
+/// Blocked in `main`, before the first thread starts: threads inherit what is blocked.
+enum EndSignals {
+    /// Whether this subcommand waits for its end by a signal.
+    static func areWaited(forBy subcommand: String?) -> Bool {
+        ["serve", "mount", "demo"].contains(subcommand)
+    }
 
-    init() {
+    private static var set: sigset_t {
+        var set = sigset_t()
         sigemptyset(&set)
         for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, signal) }
+        return set
+    }
+
+    static func block() {
+        var set = set
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     /// Waits for a signal, or for `other` to return on a thread of its own.
-    func watch(_ other: @escaping @Sendable () -> Void) -> String {
+    static func watch(_ other: @escaping @Sendable () -> Void) -> String {
         detach {
             other()
             kill(getpid(), SIGHUP)
@@ -105,12 +118,6 @@ struct EndSignals: Sendable {
         var received: Int32 = 0
         while sigwait(&set, &received) != 0 {}
         return received == SIGHUP ? "unmounted or hung up" : "signal \(received)"
-    }
-
-    /// Gives the signals their default meaning back, for a child process.
-    func unblock() {
-        var set = set
-        pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 }
 

@@ -67,6 +67,8 @@ private struct Summary: Encodable {
     var serviceAccounts: UInt64
     var contextValues: UInt64
     var storeBytes: UInt64
+    var mountRequests: UInt64
+    var cacheableRequests: UInt64
 
     enum CodingKeys: String, CodingKey {
         case node, version, role, leader, term, writable, reason, mount, applied, committed
@@ -76,6 +78,8 @@ private struct Summary: Encodable {
         case serviceAccounts = "service_accounts"
         case contextValues = "context_values"
         case storeBytes = "store_bytes"
+        case mountRequests = "mount_requests"
+        case cacheableRequests = "cacheable_requests"
     }
 
     init(_ status: Brokerfs_Admin_Status) {
@@ -97,5 +101,7 @@ private struct Summary: Encodable {
         serviceAccounts = status.serviceAccounts
         contextValues = status.contextValues
         storeBytes = status.storeBytes
+        mountRequests = status.mountRequests
+        cacheableRequests = status.cacheableRequests
     }
 }

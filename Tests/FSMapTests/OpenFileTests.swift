@@ -109,6 +109,27 @@ struct OpenFileTests {
         }
     }
 
+    @Test("a recreated name is a new inode even for who is not told of the change")
+    func recreatedUntold() throws {
+        var fixture = try sample()
+        let old = try fixture.find("context/src/k")
+        _ = fixture.state.apply(.put([RecordWrite(delete: .context, id: "src/k")]))
+        _ = fixture.state.apply(
+            .put([try Document.parse([65], type: .context, id: "src/k")])
+        )
+        func attributes() throws -> Attributes {
+            try fixture.files.attributes(of: old.inode, handle: nil, now: 0, view: fixture.state).0
+        }
+        #expect(throws: FSError.stale) { try attributes() }
+        #expect(throws: FSError.stale) {
+            try fixture.files.open(old.inode, flags: .read, view: fixture.state)
+        }
+        // The source vanished with its only value.
+        #expect(throws: FSError.notFound) { try fixture.find("context/src/nothing") }
+        #expect(try fixture.find("context/src/k").inode != old.inode)
+        #expect(throws: FSError.stale) { try attributes() }
+    }
+
     @Test("the page cache is kept for one version and shared by no two")
     func pageCache() throws {
         var fixture = try sample()

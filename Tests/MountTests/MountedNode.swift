@@ -39,21 +39,24 @@ final class MountedNode {
     func start() throws {
         let process = Process()
         var arguments = [Self.binary, "mount", mount, "--data", data] + extraArguments
-        if let user { arguments = ["/usr/bin/setpriv", "--reuid", user, "--clear-groups"] + arguments }
+        if let user { arguments = ["/usr/bin/setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"] + arguments }
         process.executableURL = URL(fileURLWithPath: arguments[0])
         process.arguments = Array(arguments.dropFirst())
         var environment = ProcessInfo.processInfo.environment
         environment["SWIFT_BACKTRACE"] = "enable=no"
         process.environment = environment
         let log = root + "/node.log"
-        FileManager.default.createFile(atPath: log, contents: nil)
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
         process.standardError = FileHandle(forWritingAtPath: log)
         process.standardOutput = FileHandle.nullDevice
         process.standardInput = FileHandle.nullDevice
         try process.run()
         self.process = process
         for _ in 0..<400 {
-            if Shell.run("test -e \(mount)/README && \(cli("status")) >/dev/null").status == 0 { return }
+            let probe = "test -e \(mount)/README && \(cli("status")) >/dev/null"
+            // Only its own user sees an ordinary user's mount.
+            let asUser = user.map { "setpriv --reuid \($0) --regid nogroup --clear-groups bash -c '\(probe)'" }
+            if Shell.run(asUser ?? probe).status == 0 { return }
             guard process.isRunning else { break }
             usleep(50_000)
         }

@@ -96,7 +96,7 @@ import Testing
             """
             fusermount3 -uz \(node.mount) || true
             file=$(ls \(node.data)/log/* | head -n 1)
-            printf '\\xff' | dd of=$file bs=1 seek=30000 conv=notrunc status=none
+            printf '\\xff' | dd of=$file bs=1 seek=4200 conv=notrunc status=none
             """
         )
         let result = Shell.run("\(MountedNode.binary) mount \(node.mount) --data \(node.data)")

@@ -244,6 +244,16 @@ package nonisolated struct Brokerfs_Admin_Status: @unchecked Sendable {
     set {_uniqueStorage()._storeBytes = newValue}
   }
 
+  package var mountRequests: UInt64 {
+    get {_storage._mountRequests}
+    set {_uniqueStorage()._mountRequests = newValue}
+  }
+
+  package var cacheableRequests: UInt64 {
+    get {_storage._cacheableRequests}
+    set {_uniqueStorage()._cacheableRequests = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -675,7 +685,7 @@ nonisolated extension Brokerfs_Admin_Loaded.Refusal: SwiftProtobuf.Message, Swif
 
 nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0\u{3}mount_requests\0\u{3}cacheable_requests\0")
 
   fileprivate class _StorageClass {
     var _node: String = String()
@@ -697,6 +707,8 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
     var _reason: String = String()
     var _logBytes: UInt64 = 0
     var _storeBytes: UInt64 = 0
+    var _mountRequests: UInt64 = 0
+    var _cacheableRequests: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -726,6 +738,8 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       _reason = source._reason
       _logBytes = source._logBytes
       _storeBytes = source._storeBytes
+      _mountRequests = source._mountRequests
+      _cacheableRequests = source._cacheableRequests
     }
   }
 
@@ -763,6 +777,8 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         case 17: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
         case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._logBytes) }()
         case 19: try { try decoder.decodeSingularUInt64Field(value: &_storage._storeBytes) }()
+        case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._mountRequests) }()
+        case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._cacheableRequests) }()
         default: break
         }
       }
@@ -828,6 +844,12 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       if _storage._storeBytes != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._storeBytes, fieldNumber: 19)
       }
+      if _storage._mountRequests != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._mountRequests, fieldNumber: 20)
+      }
+      if _storage._cacheableRequests != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._cacheableRequests, fieldNumber: 21)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -856,6 +878,8 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         if _storage._reason != rhs_storage._reason {return false}
         if _storage._logBytes != rhs_storage._logBytes {return false}
         if _storage._storeBytes != rhs_storage._storeBytes {return false}
+        if _storage._mountRequests != rhs_storage._mountRequests {return false}
+        if _storage._cacheableRequests != rhs_storage._cacheableRequests {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -40,7 +40,8 @@ struct RandomCommands {
             return .revoke(
                 pick([
                     .session(pick(Universe.sessions)), .user(pick(Universe.users)),
-                    .group(pick(Universe.groups)), .serviceAccount(pick(Universe.accounts)),
+                    .group(pick(Universe.groups)), .group(pick(Universe.groups)),
+                    .serviceAccount(pick(Universe.accounts)),
                 ]),
                 reason: pick(["", "left"])
             )

@@ -20,6 +20,31 @@ struct RecordModelTests {
         for seed in UInt64(1000 + block * 5)..<UInt64(1005 + block * 5) { try run(.rocks, seed) }
     }
 
+    @Test("the random commands do what they say often enough to mean something")
+    func coverage() throws {
+        var counts: [String: Int] = [:]
+        for seed in 0..<208 as Range<UInt64> {
+            var random = RandomCommands(seed: seed)
+            var model = RecordModel()
+            for _ in 1...30 {
+                let command = try random.next()
+                guard case .success(let count) = model.apply(command), count > 0 else { continue }
+                let verb =
+                    if case .revoke(let target, _) = command.kind { "\(target)" } else {
+                        "\(command.kind)"
+                    }
+                counts[String(verb.prefix { $0 != "(" }), default: 0] += 1
+            }
+            for change in model.changes { counts["change \(change.kind)", default: 0] += 1 }
+        }
+        let verbs = [
+            "put", "patch", "session", "user", "group", "serviceAccount", "changeMembers",
+            "deleteGroup", "setOptions", "maintain", "change evict", "change expire",
+            "change revoke", "change delete",
+        ]
+        for verb in verbs { #expect(counts[verb, default: 0] >= 40, "\(verb)") }
+    }
+
     private func run(_ engine: Engine, _ seed: UInt64) throws {
         try RecordRig.with(engine) { rig in
             var run = ModelRun(rig: rig)

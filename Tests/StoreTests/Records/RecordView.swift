@@ -14,7 +14,7 @@ enum Universe {
     /// Pairs that Swift takes for equal strings although their bytes differ.
     static let users = ["alice", "bob", "Kevin", "\u{212A}evin", "\u{E9}", "e\u{301}", long]
     static let groups = ["oncall", "\u{E9}", "e\u{301}", long, "staff"]
-    static let sessions = (0..<8).map { "s\($0)" } + [long]
+    static let sessions = (0..<20).map { "s\($0)" } + [long]
     static let accounts = ["bot", "alice"]
     static let contexts = ["risk/alice", "risk/a/b", "posture/bob", "posture/\u{301}x"]
     static let sources = ["risk", "posture"]
