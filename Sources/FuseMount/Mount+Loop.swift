@@ -119,10 +119,11 @@ extension Mount {
         let end = Deadline(milliseconds: Self.unmountMillisecondsMax)
         let grace = Deadline(milliseconds: Self.graceMillisecondsMax)
         while server.pending.count > 0, !grace.hasPassed { usleep(2000) }
-        server.pending.close()
+        // The threads may end by themselves meanwhile, and take the session with them.
+        ifAlive { server.pending.close() }
         server.notifier.stop()
         if !server.notifier.waitUntilStopped(milliseconds: 300) { abortConnection() }
-        session.end()
+        ifAlive { session.end() }
         while !end.hasPassed {
             loop.wakeThreads()
             if loop.waitUntilFinished(milliseconds: 10) { return }
@@ -134,6 +135,13 @@ extension Mount {
         // The session stays allocated for the threads that still use it.
         server.node.remove(self)
         loop.finish()
+    }
+
+    /// Uses the session from a thread that is not one of its own.
+    private func ifAlive(_ body: () -> Void) {
+        guard server.gate.enter() else { return }
+        defer { server.gate.leave() }
+        body()
     }
 
     /// After the last thread: whoever waits is answered, and the session goes when nobody uses it.

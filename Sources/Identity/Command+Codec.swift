@@ -31,9 +31,12 @@ extension Command {
         let kind: Kind
         switch message.kind {
         case .put(let put): kind = .put(put.writes.map(RecordWrite.init))
-        case .patch(let patch): kind = .patch(patch.writes.map(RecordWrite.init), paths: patch.paths)
+        case .patch(let patch):
+            kind = .patch(patch.writes.map(RecordWrite.init), paths: patch.paths)
         case .revoke(let revoke):
-            guard let target = RevocationTarget(revoke) else { throw .undecodable(type: "revocation") }
+            guard let target = RevocationTarget(revoke) else {
+                throw .undecodable(type: "revocation")
+            }
             kind = .revoke(target, reason: revoke.reason)
         case .changeMembers(let change):
             kind = .changeMembers(

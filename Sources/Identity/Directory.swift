@@ -73,7 +73,9 @@ package struct DirectoryGroup {
 /// The few fields of typed records that the tree shows as files of their own.
 package enum RecordField {
     /// Name and email of a `user.User`.
-    package static func user(_ payload: [UInt8]) throws(DocumentError) -> (name: String, email: String) {
+    package static func user(
+        _ payload: [UInt8]
+    ) throws(DocumentError) -> (name: String, email: String) {
         guard let user = try? User_User(serializedBytes: payload) else {
             throw .undecodable(type: RecordType.user.url)
         }

@@ -57,7 +57,8 @@ extension Document {
         case .user:
             var user: User_User = try message(from: bytes)
             try checkID(&user.id, against: id)
-            user.unknownFields = decoded(stored, as: User_User.self)?.unknownFields ?? UnknownStorage()
+            user.unknownFields =
+                decoded(stored, as: User_User.self)?.unknownFields ?? UnknownStorage()
             record.payload = serialized(user)
         case .serviceAccount:
             var account: User_ServiceAccount = try message(from: bytes)
@@ -135,18 +136,17 @@ extension Document {
             // A marker must not bring back bytes under a type that would show them.
             let hidden = stored?.dataTypeURL.isSame(as: url) == true ? stored : nil
             let value = document.fields["value"]?.kind
-            if url == RecordType.structURL {
-                guard case .structValue(let inner)? = value else {
-                    throw .malformed("\"value\" must be an object for \(url)")
-                }
-                document = inner
-            } else {
+            guard url == RecordType.structURL else {
                 guard case .stringValue(let base64)? = value else {
                     throw .malformed("\"value\" must be the base64 of a \(url)")
                 }
                 record.payload = try opaquePayload(base64, stored: hidden)
                 return
             }
+            guard case .structValue(let inner)? = value else {
+                throw .malformed("\"value\" must be an object for \(url)")
+            }
+            document = inner
         } else if let stored, stored.dataTypeURL != RecordType.structURL {
             throw .malformed("\"@type\" is missing")
         } else {

@@ -10,7 +10,9 @@ package enum RecordID {
         let bytes = id.utf8
         guard !bytes.isEmpty else { throw .invalidID("an id must not be empty") }
         guard bytes.count <= Limits.idBytesMax else {
-            throw .invalidID("an id has \(bytes.count) bytes, at most \(Limits.idBytesMax) are allowed")
+            throw .invalidID(
+                "an id has \(bytes.count) bytes, at most \(Limits.idBytesMax) are allowed"
+            )
         }
         guard !bytes.contains(0) else { throw .invalidID("an id must not contain NUL") }
         guard !bytes.contains(UInt8(ascii: "\n")) else {
@@ -19,7 +21,9 @@ package enum RecordID {
     }
 
     /// Splits the id of a context record into its source and its key.
-    package static func contextParts(_ id: String) throws(DocumentError) -> (source: String, key: String) {
+    package static func contextParts(
+        _ id: String
+    ) throws(DocumentError) -> (source: String, key: String) {
         // As bytes: a combining character after the slash makes another `Character` of both.
         guard let slash = id.utf8.firstIndex(of: UInt8(ascii: "/")) else {
             throw .invalidID("the id of a context record is source/key")

@@ -27,7 +27,10 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     /// The same instant, `seconds` later; saturates instead of overflowing.
     package func adding(seconds more: Int64) -> Timestamp {
         let (sum, overflow) = seconds.addingReportingOverflow(more)
-        return Timestamp(seconds: overflow ? (more < 0 ? .min : .max) : sum, nanoseconds: nanoseconds)
+        return Timestamp(
+            seconds: overflow ? (more < 0 ? .min : .max) : sum,
+            nanoseconds: nanoseconds
+        )
     }
 
     /// The same instant, `more` seconds and `fraction` (below a second) later.

@@ -114,7 +114,9 @@ package struct RecordReader<Base: KeyValueReader>: Sendable {
         limit: Int
     ) throws(StoreError) -> ChangeLogPage {
         let earliest = try metadata().earliestChange
-        guard version >= earliest || version + 1 == earliest else { return .trimmed(earliest: earliest) }
+        guard version >= earliest || version + 1 == earliest else {
+            return .trimmed(earliest: earliest)
+        }
         return .changes(try collectChanges(after: version, limit: limit))
     }
 

@@ -57,7 +57,11 @@ package struct RecordStore<Base: KeyValueStore>: Sendable {
     /// A command refused by its own rules is an outcome, not an error: it still takes its place
     /// in the history.
     package func prepare(_ commands: [Placed]) throws(StoreError) -> Prepared {
-        var prepared = Prepared(outcomes: [], transaction: Transaction(over: base), metadata: metadata)
+        var prepared = Prepared(
+            outcomes: [],
+            transaction: Transaction(over: base),
+            metadata: metadata
+        )
         for placed in commands {
             try Self.prepare(placed.command, at: placed.position, into: &prepared)
         }

@@ -23,10 +23,6 @@ struct Brokerfs: AsyncParsableCommand {
     )
 
     static func main() async {
-        // Threads inherit what is blocked, so this comes before the first of them.
-        if EndSignals.areWaited(forBy: CommandLine.arguments.dropFirst().first) {
-            EndSignals.block()
-        }
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -19,12 +19,13 @@ struct Demo: AsyncParsableCommand {
     )
 
     func run() async throws {
-        try showDemo()
+        try await showDemo()
     }
 }
 
 /// Not on the main actor: callbacks of other threads come from here.
-nonisolated func showDemo() throws {
+nonisolated func showDemo() async throws {
+    let signals = await EndSignals()
     let place = try DemoPlace()
     defer { place.remove() }
     var settings = Settings()
@@ -46,7 +47,7 @@ nonisolated func showDemo() throws {
           brokerfs status
         """
     )
-    process.runUntilAsked()
+    await process.runUntilAsked(signals)
 }
 
 private func load(_ lines: [String], into node: LocalNode) throws {

@@ -18,7 +18,7 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         var settings = try await Settings.load(file: config)
         settings.apply(data: data, mount: mount)
-        try serve(settings)
+        try await serve(settings)
     }
 }
 
@@ -35,19 +35,20 @@ struct MountCommand: AsyncParsableCommand {
     func run() async throws {
         var settings = try await Settings.load(file: nil)
         settings.apply(data: data, mount: directory)
-        try serve(settings)
+        try await serve(settings)
     }
 }
 
 /// Runs a node to its end. Not on the main actor: callbacks of other threads come from here.
-nonisolated func serve(_ settings: Settings) throws {
+nonisolated func serve(_ settings: Settings) async throws {
+    let signals = await EndSignals()
     let log = ServerLog.make(settings.logLevel)
     var settings = settings
     settings.mount = absolute(settings.mount)
     let process = try ServerProcess(settings, log: log)
     log.info("mounted", metadata: ["mount": "\(settings.mount)", "data": "\(settings.data)"])
     ReadyNotice.send("READY=1\nSTATUS=leader, mounted on \(settings.mount)")
-    process.runUntilAsked()
+    await process.runUntilAsked(signals)
     ReadyNotice.send("STOPPING=1")
 }
 

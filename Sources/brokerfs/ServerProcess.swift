@@ -2,11 +2,13 @@
 
 import AdminSocket
 import FSMap
+import Foundation
 import FuseMount
 import Glibc
 import Identity
 import Logging
 import Node
+import UnixSignals
 
 /// One node with its mount and its socket, from start to a clean end.
 ///
@@ -72,9 +74,9 @@ final class ServerProcess: Sendable {
     }
 
     /// Returns when a signal asks for it or somebody unmounted, after a clean end.
-    func runUntilAsked() {
+    func runUntilAsked(_ signals: EndSignals) async {
         let mount = mount
-        let end = EndSignals.watch { mount.waitUntilUnmounted() }
+        let end = await signals.watch { mount.waitUntilUnmounted() }
         log.info("ending", metadata: ["because": "\(end)"])
         stop()
     }
@@ -87,58 +89,29 @@ final class ServerProcess: Sendable {
     }
 }
 
-/// SIGINT, SIGTERM and SIGHUP, taken in one place.
+/// What ends a server: SIGINT, SIGTERM, SIGHUP, or an unmount from outside.
 ///
-/// Blocked in `main`, before the first thread starts: threads inherit what is blocked.
-enum EndSignals {
-    /// Whether this subcommand waits for its end by a signal.
-    static func areWaited(forBy subcommand: String?) -> Bool {
-        ["serve", "mount", "demo"].contains(subcommand)
+/// Make it before the server starts: from then on no signal ends the process the hard way.
+struct EndSignals: Sendable {
+    private let signals: UnixSignalsSequence
+
+    init() async {
+        signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
     }
 
-    private static var set: sigset_t {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, signal) }
-        return set
-    }
-
-    static func block() {
-        var set = set
-        pthread_sigmask(SIG_BLOCK, &set, nil)
-    }
-
-    /// Waits for a signal, or for `other` to return on a thread of its own.
-    static func watch(_ other: @escaping @Sendable () -> Void) -> String {
-        detach {
+    /// Waits for a signal, or for `other` to return on a thread of its own; says which it was.
+    func watch(_ other: @escaping @Sendable () -> Void) async -> String {
+        let (unmounts, unmounted) = AsyncStream.makeStream(of: String.self)
+        // A thread, and not a task: it blocks for as long as the mount lives.
+        Thread.detachNewThread {
             other()
-            kill(getpid(), SIGHUP)
+            unmounted.yield("unmounted")
         }
-        var set = set
-        var received: Int32 = 0
-        while sigwait(&set, &received) != 0 {}
-        return received == SIGHUP ? "unmounted or hung up" : "signal \(received)"
+        return await withTaskGroup(of: String?.self) { group in
+            group.addTask { [signals] in await signals.first { _ in true }?.description }
+            group.addTask { await unmounts.first { _ in true } }
+            defer { group.cancelAll() }
+            return (await group.next() ?? nil) ?? "cancelled"
+        }
     }
-}
-
-private func detach(_ body: @escaping @Sendable () -> Void) {
-    let thread = DetachedBody(body)
-    var id = pthread_t()
-    let argument = Unmanaged.passRetained(thread).toOpaque()
-    guard pthread_create(&id, nil, runDetached, argument) == 0 else { return }
-    pthread_detach(id)
-}
-
-private final class DetachedBody: Sendable {
-    let run: @Sendable () -> Void
-
-    init(_ run: @escaping @Sendable () -> Void) {
-        self.run = run
-    }
-}
-
-private func runDetached(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let argument else { return nil }
-    Unmanaged<DetachedBody>.fromOpaque(argument).takeRetainedValue().run()
-    return nil
 }

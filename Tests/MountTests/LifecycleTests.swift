@@ -70,6 +70,23 @@ import Testing
         #expect(try node.sh("ls sessions") == "s1\n")
     }
 
+    @Test("stopped under load and with interrupted writers, ten times, it ends cleanly")
+    func terminateUnderLoad() throws {
+        let node = try MountedNode()
+        for round in 0..<10 {
+            let writer = try startWriter(node, round: round, journal: node.root + "/journal")
+            usleep(100_000)
+            Glibc.kill(node.pid, SIGSTOP)
+            _ = Shell.run("timeout -s KILL 0.1 touch \(node.mount)/sessions/never")
+            Glibc.kill(node.pid, SIGCONT)
+            let end = node.terminate()
+            #expect(end.status == 0, "round \(round)")
+            #expect(end.seconds < 2)
+            writer.waitUntilExit()
+            try node.start()
+        }
+    }
+
     @Test("unmounted from outside, the node ends by itself")
     func unmountedOutside() throws {
         let node = try MountedNode()
@@ -146,7 +163,7 @@ import Testing
         let node = try MountedNode(dataOn: disk)
         try node.load([Line.session("s1"), Line.session("s2")])
         try Shell.check("fsfreeze -f \(disk)")
-        let interrupted = try timed { node.attempt("timeout -s TERM -k 5 0.3 rm sessions/s1") }
+        let interrupted = try timed { node.attempt("timeout -s KILL 0.3 rm sessions/s1") }
         #expect(interrupted.seconds < 1.5)
         let late = try timed { node.attempt("rm sessions/s2") }
         #expect(late.result.status != 0)

@@ -112,7 +112,7 @@ final class MountedNode {
     }()
 
     static func temporaryDirectory() throws -> String {
-        try Shell.check("mktemp -d /tmp/brokerfs-test-XXXXXX && true").trimmed
+        try Shell.check("mktemp -d \"${TMPDIR:-/tmp}/brokerfs-test-XXXXXX\"").trimmed
     }
 }
 

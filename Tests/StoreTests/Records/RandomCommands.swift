@@ -9,7 +9,8 @@ struct RandomCommands {
     private(set) var now: Int64 = 1_000_000
 
     init(seed: UInt64) {
-        state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1
+        // Not a multiple of the step below: two seeds would share one sequence.
+        state = (seed &+ 1) &* 0xD129_0D3F_7A1B_55C7
     }
 
     mutating func below(_ bound: Int) -> Int {
@@ -34,18 +35,19 @@ struct RandomCommands {
 
     private mutating func nextKind() throws -> Command.Kind {
         switch below(20) {
-        case 0..<8: return .put(try (0...below(3)).map { _ in try write() })
-        case 8: return .patch(try patches(), paths: pick([["user_id"], ["expires_at"], ["nope"]]))
-        case 9..<12:
+        case 0..<9: return .put(try (0...below(3)).map { _ in try write() })
+        case 9: return .patch(try patches(), paths: pick([["user_id"], ["expires_at"], ["nope"]]))
+        case 10..<13:
             return .revoke(
                 pick([
-                    .session(pick(Universe.sessions)), .user(pick(Universe.users)),
+                    .session(pick(Universe.sessions)), .session(pick(Universe.sessions)),
+                    .user(pick(Universe.users)), .group(pick(Universe.groups)),
                     .group(pick(Universe.groups)), .group(pick(Universe.groups)),
                     .serviceAccount(pick(Universe.accounts)),
                 ]),
                 reason: pick(["", "left"])
             )
-        case 12..<15:
+        case 13..<15:
             return .changeMembers(
                 MembershipChange(
                     group: pick(Universe.groups),
@@ -56,9 +58,11 @@ struct RandomCommands {
             )
         case 15: return .deleteGroup(pick(Universe.groups))
         case 16:
+            // Tight bounds would leave nothing for the other commands to do.
+            let isTight = below(6) == 0
             let options = RecordOptions(
-                capacity: pick([nil, 0, 2, 3]),
-                ttlSeconds: pick([nil, 0, 30, 500])
+                capacity: isTight ? 0 : pick([nil, 2, 3, 6]),
+                ttlSeconds: isTight ? 0 : pick([nil, 30, 500])
             )
             return .setOptions(pick(Universe.types), options)
         default:
@@ -72,7 +76,7 @@ struct RandomCommands {
     }
 
     private mutating func patches() throws -> [RecordWrite] {
-        try (0...below(2)).map { _ in
+        try (0...below(6)).map { _ in
             try Make.session(
                 pick(Universe.sessions),
                 user: pick(Universe.users),
@@ -86,7 +90,7 @@ struct RandomCommands {
         let id = pick(Universe.ids(of: type))
         var write = try put(type, id)
         if below(5) == 0 { write = RecordWrite(delete: type, id: id) }
-        if below(12) == 0 { write.expectedVersion = UInt64(below(20)) }
+        if below(30) == 0 { write.expectedVersion = UInt64(below(20)) }
         return write
     }
 
@@ -94,7 +98,8 @@ struct RandomCommands {
         let user = pick(Universe.users + ["bot"])
         switch type {
         case .session:
-            let expires = pick([nil, now - 1, now + 10, now + 300, now + 90 * 86_400])
+            let lifetimes: [Int64?] = [nil, 10, 300, 90 * 86_400]
+            let expires = below(20) == 0 ? now - 1 : pick(lifetimes).map { now + $0 }
             return try Make.session(id, user: user, expires: expires, token: "secret-\(below(3))")
         case .user: return try Make.user(id, name: pick(["A", "B"]))
         case .serviceAccount:

