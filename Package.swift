@@ -26,7 +26,11 @@ let nio: [Target.Dependency] = [
 ]
 
 var dependencies: [Package.Dependency] = [
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: ["FieldMaskUtilities"]),
+    .package(
+        url: "https://github.com/apple/swift-protobuf",
+        from: "1.39.0",
+        traits: ["FieldMaskUtilities"]
+    ),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
 ]
 
@@ -45,7 +49,7 @@ var targets: [Target] = [
         dependencies: ["Identity", "Store", "Log", "FSMap"],
         swiftSettings: quiet
     ),
-    .target(name: "Samples", dependencies: ["Identity", protobuf], swiftSettings: quiet),
+    .target(name: "Samples", dependencies: ["Identity"], swiftSettings: quiet),
     .testTarget(
         name: "IdentityTests",
         dependencies: ["Identity", protobuf],
@@ -120,6 +124,12 @@ if !quietOnly {
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "putbench",
+            dependencies: ["Node", "Identity", "Samples", logging],
+            path: "Benchmarks/putbench",
             swiftSettings: settings
         ),
         .testTarget(

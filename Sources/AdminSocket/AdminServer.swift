@@ -43,8 +43,11 @@ package final class AdminServer: Sendable {
         let mask = umask(0o117)
         defer { umask(mask) }
         do {
-            channel = try bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
-                .wait()
+            channel = try bootstrap.bind(
+                unixDomainSocketPath: path,
+                cleanupExistingSocketFile: true
+            )
+            .wait()
         } catch {
             try? group.syncShutdownGracefully()
             throw error
@@ -52,7 +55,9 @@ package final class AdminServer: Sendable {
         self.group = group
     }
 
-    /// Stops listening and removes the socket. Idempotent.
+    /// Stops listening and removes the socket.
+    ///
+    /// Idempotent.
     package func close() {
         if case .unixDomainSocket? = channel.localAddress.map(Self.kind),
             let path = channel.localAddress?.pathname
@@ -88,7 +93,9 @@ private final class AdminConnection: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let number = firstNumber + answers.count
         answers.append(nil)
-        let (eventLoop, connection) = (context.eventLoop, NIOLoopBound((self, context), eventLoop: context.eventLoop))
+        let (eventLoop, connection) = (
+            context.eventLoop, NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        )
         responder.respond(to: unwrapInboundIn(data)) { response in
             eventLoop.execute {
                 let (handler, context) = connection.value

@@ -27,10 +27,12 @@ struct LoadJob: Sendable {
                 lines.append(Line(number: number, write: try LoadLine.parse(text)))
             } catch {
                 let failure = Brokerfs_Admin_Failure(.invalid, "\(error)")
-                unreadable.append(.with {
-                    $0.lineNumber = number
-                    $0.failure = failure
-                })
+                unreadable.append(
+                    .with {
+                        $0.lineNumber = number
+                        $0.failure = failure
+                    }
+                )
             }
         }
         self.lines = lines

@@ -154,7 +154,9 @@ package struct ClusterState: Equatable, Sendable {
 /// A view is consistent in itself where it stands for a snapshot. Implementations must be usable
 /// from many threads at once.
 package protocol IdentityView: Sendable {
+    /// A record without its payload; nil where there is none.
     func header(_ type: RecordType, _ id: String) throws(ViewError) -> RecordHeader?
+    /// A record with its payload; nil where there is none.
     func record(_ type: RecordType, _ id: String) throws(ViewError) -> StoredRecord?
     /// Whether the session id was revoked and is still remembered.
     func isRevoked(session id: String) throws(ViewError) -> Bool
@@ -175,7 +177,9 @@ package protocol IdentityView: Sendable {
     /// Nil for a context source that does not exist; zeros for an empty record type.
     func statistics(of collection: IdentityCollection) throws(ViewError) -> CollectionStatistics?
 
+    /// Nil where nobody has a record, directory record or session under this id.
     func principal(_ id: String) throws(ViewError) -> PrincipalState?
+    /// Nil where there is neither a record nor a member.
     func group(_ id: String) throws(ViewError) -> GroupState?
     /// At most `limit` members above `user` (nil: from the first), bytewise ascending.
     func members(

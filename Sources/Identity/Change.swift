@@ -2,7 +2,9 @@
 
 /// One change of one record, as the change log keeps it and `events/` shows it.
 package struct Change: Equatable, Sendable {
-    /// Why the record changed. The names are those of `events/all.jsonl`.
+    /// Why the record changed.
+    ///
+    /// The names are those of `events/all.jsonl`.
     package enum Kind: String, Equatable, Sendable {
         case put, delete, revoke, expire, evict
     }

@@ -34,7 +34,9 @@ package struct Command: Equatable, Sendable {
         case beginHistory(serverVersion: UInt64)
     }
 
-    /// Whether the command only takes access away. Such commands may use the disk reserve.
+    /// Whether the command only takes access away.
+    ///
+    /// Such commands may use the disk reserve.
     package var isNarrowing: Bool {
         switch kind {
         case .revoke, .deleteGroup, .maintain, .beginHistory: true
@@ -123,7 +125,9 @@ package struct RecordOptions: Equatable, Sendable {
     }
 }
 
-/// Why a command changed nothing. The same on every node, because it is decided when it is applied.
+/// Why a command changed nothing.
+///
+/// The same on every node, because it is decided when it is applied.
 package enum CommandError: Error, Equatable, Sendable {
     /// The id was revoked and stays so.
     case revoked(id: String)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a document a user wrote is refused. Nothing of it has been stored.
+/// Why a document a user wrote is refused.
+///
+/// Nothing of it has been stored.
 package enum DocumentError: Error, Equatable, Sendable {
     /// Not JSON, or JSON that is not of the message: what the parser said.
     case malformed(String)

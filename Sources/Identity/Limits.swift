@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Every number that bounds something, in one place. Units stand last in the names.
+/// Every number that bounds something, in one place.
+///
+/// Units stand last in the names.
 package enum Limits {
     /// The payload of one record.
     package static let recordBytesMax = 1 << 20

@@ -61,4 +61,12 @@ package struct DiskError: Error, Equatable, Sendable {
 
     /// Whether making room would help.
     package var isOutOfSpace: Bool { errno == ENOSPC || errno == EDQUOT }
+
+    /// Whether the path is not there.
+    var isMissing: Bool { errno == ENOENT }
+
+    /// A verb that found no room, where the disk's own error is not at hand any more.
+    static func full(_ operation: DiskOperation) -> DiskError {
+        DiskError(operation, errno: ENOSPC)
+    }
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
 /// Opening: what is in the directory becomes the log, or the log refuses to open.
 extension DurableLog {
     mutating func recover() throws(LogError) {
@@ -29,7 +27,7 @@ extension DurableLog {
             do throws(DiskError) {
                 names = try disk.list(directory)
             } catch {
-                guard error.errno == ENOENT else { throw error }
+                guard error.isMissing else { throw error }
                 try disk.makeDirectory(directory)
             }
             // What a process that was killed had not synced yet is made to last now.

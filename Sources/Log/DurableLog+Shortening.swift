@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
 /// Truncating the end, discarding the beginning, beginning anew.
 extension DurableLog {
     /// Takes back the entries from `index` on (a conflict, Raft thesis section 3.5).
@@ -48,7 +46,7 @@ extension DurableLog {
             } catch {
                 // The new beginning is durable already, so there is no way back.
                 guard case .noSpace(let path) = error else { throw error }
-                throw LogError(fatal: DiskError(.rename, errno: ENOSPC), at: path)
+                throw LogError(fatal: .full(.rename), at: path)
             }
         }
     }

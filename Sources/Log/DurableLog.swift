@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
 /// The durable log of entries: preallocated segment files, one write and one fdatasync per batch.
 ///
 /// Obeys the Raft thesis, section 3.8 (the log is persistent state) and 3.5 (a conflict deletes the
@@ -155,7 +153,7 @@ extension DurableLog {
     /// Undoes the part of a batch that went into a segment before room ran out in the next.
     private mutating func takeBack(from index: UInt64) throws(LogError) {
         let segment = segments[segments.count - 1]
-        let full = DiskError(.write, errno: ENOSPC)
+        let full = DiskError.full(.write)
         guard segment.hasRoom(for: Record.headerSize, at: segment.end) else {
             throw LogError(fatal: full, at: segment.path)
         }

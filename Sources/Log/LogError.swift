@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
 /// Why the log did not do what it was asked for.
 package enum LogError: Error, Equatable, Sendable {
     /// The disk failed; a log that was being changed has stopped.

@@ -155,7 +155,9 @@ package final class LocalNode: Sendable {
     /// The clock for deadlines and caches.
     package func monotonicNanoseconds() -> UInt64 { Clock.monotonicNanoseconds() }
 
-    /// Answers what is in flight, writes the state out and ends the threads. Idempotent.
+    /// Answers what is in flight, writes the state out and ends the threads.
+    ///
+    /// Idempotent.
     package func shutdown() {
         let running = threads.withLock { threads in
             defer { threads = [] }

@@ -94,7 +94,9 @@ final class ReplicaDesk: @unchecked Sendable {
                 node.shared.record(changes)
                 node.shared.publish(replica)
             case .reply(let id, let result):
-                if let completion = node.shared.take(id) { job.replies.append((completion, result)) }
+                if let completion = node.shared.take(id) {
+                    job.replies.append((completion, result))
+                }
             case .discardLog(let index):
                 isFlushing = false
                 disk.send(.discard(through: index))
@@ -143,7 +145,9 @@ func flushStore(
     }
 }
 
-/// The reply thread. Content goes before the reply, names after it (ARCHITECTURE.md, rule 4).
+/// The reply thread.
+///
+/// Content goes before the reply, names after it (ARCHITECTURE.md, rule 4).
 func answer(_ jobs: Mailbox<ReplyJob>) {
     while let waiting = jobs.takeAll() {
         for job in waiting {

@@ -27,7 +27,9 @@ package struct Proposal: Sendable {
     }
 }
 
-/// What can happen to a replica. Time comes with the event.
+/// What can happen to a replica.
+///
+/// Time comes with the event.
 package enum Event: Sendable {
     /// Changes somebody wants. `at` is the wall clock, `now` the monotonic clock in nanoseconds.
     case propose([Proposal], at: Timestamp, now: UInt64)
@@ -51,7 +53,9 @@ package enum AppendFailure: Equatable, Sendable {
     case stopped(String)
 }
 
-/// What a replica wants done. The owner performs actions in order.
+/// What a replica wants done.
+///
+/// The owner performs actions in order.
 package enum Action: Sendable {
     /// Make these entries durable, then say `.written`; one append is outstanding at a time.
     case append([LogEntry])

@@ -4,7 +4,9 @@ import Identity
 package import Log
 package import Store
 
-/// Why a node refuses to start. It never starts with less than it acknowledged.
+/// Why a node refuses to start.
+///
+/// It never starts with less than it acknowledged.
 package enum RecoveryError: Error, Equatable, Sendable {
     case log(LogError)
     case store(StoreError)

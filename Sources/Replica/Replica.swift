@@ -133,7 +133,9 @@ package struct Replica<Base: KeyValueStore> {
         var entries: [LogEntry] = []
         var bytes = 0
         for index in waiting.indices {
-            guard entries.count < limits.batchEntriesMax, bytes < limits.batchBytesMax else { break }
+            guard entries.count < limits.batchEntriesMax, bytes < limits.batchBytesMax else {
+                break
+            }
             lastIndex += 1
             waiting[index].index = lastIndex
             bytes += waiting[index].payload.count

@@ -25,7 +25,9 @@ extension Application {
         if let new { transaction.put(Key.recency(type, new.version), Array(id.utf8)) }
     }
 
-    /// Types whose records end by themselves. A service account past its expiry stays listed.
+    /// Types whose records end by themselves.
+    ///
+    /// A service account past its expiry stays listed.
     private static func expires(_ type: RecordType) -> Bool { type == .session || type == .context }
 
     /// Replaces the options of a type and enforces them at once.

@@ -3,7 +3,9 @@
 import ArgumentParser
 import Glibc
 
-/// The command line. One binary: a node, and everything that talks to one.
+/// The command line.
+///
+/// One binary: a node, and everything that talks to one.
 @main
 struct Brokerfs: AsyncParsableCommand {
     static let version = "0.1.0"
@@ -52,7 +54,7 @@ struct Brokerfs: AsyncParsableCommand {
     }
 }
 
-/// Exit codes (PRODUCT.md section 5); scripts rely on them.
+/// Exit codes ; scripts rely on them.
 enum Code: Int32 {
     case ok = 0
     case failure = 1

@@ -8,7 +8,7 @@ import Logging
 import Node
 import Samples
 
-/// `brokerfs demo`
+/// The subcommand `demo`.
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Mount sample identity state in a temporary place and show what to try.",
@@ -111,7 +111,10 @@ struct Tour {
         ("what is there", "ls"),
         ("what is alive for alice", "ls users/alice/sessions"),
         ("one session: tokens are hidden", "cat sessions/alice-laptop"),
-        ("a gate for shell scripts", "grep -qxF -- alice groups/oncall/members && echo alice is on call"),
+        (
+            "a gate for shell scripts",
+            "grep -qxF -- alice groups/oncall/members && echo alice is on call"
+        ),
         ("put bob on call", "echo bob >> groups/oncall/members; cat groups/oncall/members"),
         ("revoke one session: for good", "rm sessions/alice-phone; ls users/alice/sessions"),
         ("revoke all of bob's, in one commit", "rmdir users/bob/sessions; ls users/bob/sessions"),

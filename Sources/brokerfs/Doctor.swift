@@ -6,7 +6,7 @@ import Glibc
 import Identity
 import SwiftProtobuf
 
-/// `brokerfs doctor`
+/// The subcommand `doctor`.
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what is wrong with this machine for brokerfs, and how to mend it.",
@@ -80,7 +80,9 @@ struct Finding: Encodable {
     }
 }
 
-/// What the doctor looks at. Nothing here can hang on a dead mount.
+/// What the doctor looks at.
+///
+/// Nothing here can hang on a dead mount.
 enum Examination {
     static func device() -> Finding {
         guard access("/dev/fuse", F_OK) == 0 else {
@@ -128,7 +130,8 @@ enum Examination {
 
     static func space(of directory: String) -> Finding {
         var path = directory
-        while access(path, F_OK) != 0, let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+        while access(path, F_OK) != 0, let slash = path.lastIndex(of: "/"), slash > path.startIndex
+        {
             path = String(path[..<slash])
         }
         var information = statvfs()

@@ -6,7 +6,7 @@ import Identity
 import Node
 import Samples
 
-/// `brokerfs generate`
+/// The subcommand `generate`.
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write synthetic identity state of any size as JSON lines for load.",

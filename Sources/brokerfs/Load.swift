@@ -6,7 +6,7 @@ import Glibc
 import Identity
 import SwiftProtobuf
 
-/// `brokerfs load`
+/// The subcommand `load`.
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Put records into the running node from JSON lines.",

@@ -4,7 +4,7 @@ import ArgumentParser
 import Identity
 import SwiftProtobuf
 
-/// `brokerfs member`
+/// The subcommand `member`.
 struct Member: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ask whether a user is in a group: exits 0 yes, 1 no, 2 cannot tell."

@@ -37,7 +37,9 @@ struct NodeOptions: ParsableArguments {
 }
 
 extension AdminClientError {
-    /// No node: cannot tell. A node that went away meanwhile: the outcome is unknown.
+    /// No node: cannot tell.
+    ///
+    /// A node that went away meanwhile: the outcome is unknown.
     var code: Code {
         switch self {
         case .noNode: .cannotTell

@@ -4,14 +4,14 @@ import ArgumentParser
 import FSMap
 import Identity
 
-/// `brokerfs path`
+/// The subcommand `path`.
 struct PathCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "path",
         abstract: "Print the path that shows an id, with its escapes.",
         discussion: """
-            TYPE is session, user, service-account, directory-user, directory-group, context (ID is \
-            source/key), or a type URL. Without a mounted node the path starts at the mount point.
+            TYPE is session, user, service-account, directory-user, directory-group, context (ID \
+            is source/key), or a type URL. Without a mounted node the path starts at the mount point.
             """
     )
 

@@ -20,7 +20,14 @@ enum ReadyNotice {
         let length = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
         withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                _ = sendto(descriptor, state, state.utf8.count, Int32(MSG_NOSIGNAL), address, length)
+                _ = sendto(
+                    descriptor,
+                    state,
+                    state.utf8.count,
+                    Int32(MSG_NOSIGNAL),
+                    address,
+                    length
+                )
             }
         }
     }

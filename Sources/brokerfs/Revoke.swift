@@ -4,7 +4,7 @@ import ArgumentParser
 import Identity
 import SwiftProtobuf
 
-/// `brokerfs revoke`
+/// The subcommand `revoke`.
 struct Revoke: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Revoke sessions for good: one, or all of a user, group or service account.",
@@ -58,7 +58,9 @@ struct Revoke: AsyncParsableCommand {
         } else if applied.count == 0 {
             Console.line("\(target.text): nothing was left to revoke")
         } else {
-            Console.line("\(target.text): revoked \(applied.count), version \(applied.recordVersion)")
+            Console.line(
+                "\(target.text): revoked \(applied.count), version \(applied.recordVersion)"
+            )
         }
     }
 

@@ -4,7 +4,7 @@ import ArgumentParser
 import Glibc
 import Logging
 
-/// `brokerfs serve`
+/// The subcommand `serve`.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a node in the foreground until SIGINT or SIGTERM.",
@@ -22,7 +22,7 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// `brokerfs mount`
+/// The subcommand `mount`.
 struct MountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mount",
@@ -39,7 +39,9 @@ struct MountCommand: AsyncParsableCommand {
     }
 }
 
-/// Runs a node to its end. Not on the main actor: callbacks of other threads come from here.
+/// Runs a node to its end.
+///
+/// Not on the main actor: callbacks of other threads come from here.
 nonisolated func serve(_ settings: Settings) async throws {
     let signals = await EndSignals()
     let log = ServerLog.make(settings.logLevel)

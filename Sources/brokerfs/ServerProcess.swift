@@ -81,7 +81,9 @@ final class ServerProcess: Sendable {
         stop()
     }
 
-    /// Unmounts and stops the node. Idempotent.
+    /// Unmounts and stops the node.
+    ///
+    /// Idempotent.
     func stop() {
         mount.unmount()
         admin.close()

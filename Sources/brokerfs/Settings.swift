@@ -155,7 +155,10 @@ extension Settings {
     private static func leafKeys(of node: Yams.Node, prefix: String) -> [String] {
         guard let mapping = node.mapping else { return [prefix] }
         return mapping.flatMap { key, value in
-            leafKeys(of: value, prefix: prefix.isEmpty ? key.string ?? "" : "\(prefix).\(key.string ?? "")")
+            leafKeys(
+                of: value,
+                prefix: prefix.isEmpty ? key.string ?? "" : "\(prefix).\(key.string ?? "")"
+            )
         }
     }
 

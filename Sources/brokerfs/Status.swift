@@ -4,7 +4,7 @@ import ArgumentParser
 import Identity
 import SwiftProtobuf
 
-/// `brokerfs status`
+/// The subcommand `status`.
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what the node knows of itself: role, versions, counts."

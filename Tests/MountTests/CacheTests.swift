@@ -43,14 +43,24 @@ import Testing
     @Test("new content of a cached file")
     func content() throws {
         try warm("cat users/alice/name; stat users/alice/name")
-        try node.load([Line.user("alice").replacingOccurrences(of: "\"name\":\"alice\"", with: "\"name\":\"Alice B\"")])
+        try node.load([
+            Line.user("alice").replacingOccurrences(
+                of: "\"name\":\"alice\"",
+                with: "\"name\":\"Alice B\""
+            )
+        ])
         #expect(try node.sh("cat users/alice/name") == "Alice B\n")
     }
 
     @Test("new content of a cached file of the same size")
     func sameSize() throws {
         try warm("cat users/alice/name")
-        try node.load([Line.user("alice").replacingOccurrences(of: "\"name\":\"alice\"", with: "\"name\":\"clara\"")])
+        try node.load([
+            Line.user("alice").replacingOccurrences(
+                of: "\"name\":\"alice\"",
+                with: "\"name\":\"clara\""
+            )
+        ])
         #expect(try node.sh("cat users/alice/name") == "clara\n")
     }
 
@@ -78,7 +88,9 @@ import Testing
             Line.session("s9"), Line.user("zoe"), Line.group("new"),
             #"{"type":"context","id":"device/laptop","data":{"text":"ok"}}"#,
         ])
-        for name in names { #expect(node.attempt("stat \(name)").status == 0, "\(name) is missing") }
+        for name in names {
+            #expect(node.attempt("stat \(name)").status == 0, "\(name) is missing")
+        }
     }
 
     @Test("a cached listing shows what came and went")
@@ -96,8 +108,14 @@ import Testing
 
     @Test("a membership change is seen in every file it shows in")
     func membership() throws {
-        try warm("cat groups/oncall/members groups/oncall/count users/alice/groups; ls groups/oncall/members.d")
-        try node.load([Line.directoryUser("bob", groups: ["oncall"]), Line.directoryUser("alice", groups: [])])
+        try warm(
+            """
+            cd groups/oncall && cat members count ../../users/alice/groups && ls members.d
+            """
+        )
+        try node.load([
+            Line.directoryUser("bob", groups: ["oncall"]), Line.directoryUser("alice", groups: []),
+        ])
         #expect(try node.sh("cat groups/oncall/members") == "bob\n")
         #expect(try node.sh("cat groups/oncall/count") == "1\n")
         #expect(try node.sh("ls groups/oncall/members.d") == "bob\n")

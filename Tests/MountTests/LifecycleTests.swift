@@ -33,7 +33,8 @@ import Testing
             cd \(node.mount); i=0; exec 3>\(journal)
             while [ $i -lt 100000 ]; do
               id=r\(round)-$i
-              echo '{"user_id":"u'$((i % 7))'"}' 2>/dev/null > sessions/$id && echo "created $id" >&3 || break
+              echo '{"user_id":"u'$((i % 7))'"}' 2>/dev/null > sessions/$id || break
+              echo "created $id" >&3
               if [ $((i % 3)) = 0 ]; then
                 echo "revoking $id" >&3
                 rm sessions/$id 2>/dev/null && echo "revoked $id" >&3 || break
@@ -99,7 +100,12 @@ import Testing
     func permissions() throws {
         let node = try MountedNode()
         try node.load([Line.session("s1"), Line.user("alice"), Line.group("oncall")])
-        let modes = try node.sh("stat -c '%a %n' . sessions sessions/s1 users users/alice/name groups/oncall/members context records events events/all.jsonl cluster")
+        let modes = try node.sh(
+            """
+            stat -c '%a %n' . sessions sessions/s1 users users/alice/name groups/oncall/members \
+              context records events events/all.jsonl cluster
+            """
+        )
         #expect(
             modes == """
                 755 .
@@ -132,7 +138,9 @@ import Testing
         try Shell.check("chmod 0666 /dev/fuse")
         let node = try MountedNode(user: "nobody")
         let run = "setpriv --reuid nobody --regid nogroup --clear-groups"
-        try Shell.check("\(run) sh -c 'echo \"{\\\"user_id\\\":\\\"alice\\\"}\" > \(node.mount)/sessions/s1'")
+        try Shell.check(
+            "\(run) sh -c 'echo \"{\\\"user_id\\\":\\\"alice\\\"}\" > \(node.mount)/sessions/s1'"
+        )
         #expect(try Shell.check("\(run) ls \(node.mount)/users/alice/sessions") == "s1\n")
         try Shell.check("\(run) rm \(node.mount)/sessions/s1")
         let doctor = Shell.run("\(run) env \(node.cli("doctor"))").output
@@ -151,15 +159,22 @@ import Testing
         #expect(try node.sh("stat -c '%i %n' sessions/* users/alice") == before)
     }
 
-    @Test("with a disk that hangs: a signal is answered at once, a write in bounded time, reads go on")
+    @Test(
+        "with a disk that hangs: a signal is answered at once, a write in bounded time, reads go on"
+    )
     func hungDisk() throws {
         let disk = try MountedNode.temporaryDirectory()
         try Shell.check(
             """
-            truncate -s 256M \(disk).img && mkfs.ext4 -q \(disk).img && mount -o loop \(disk).img \(disk)
+            truncate -s 256M \(disk).img && mkfs.ext4 -q \(disk).img
+            mount -o loop \(disk).img \(disk)
             """
         )
-        defer { _ = Shell.run("fsfreeze -u \(disk); umount -l \(disk); rm -f \(disk).img; rmdir \(disk)") }
+        defer {
+            _ = Shell.run(
+                "fsfreeze -u \(disk); umount -l \(disk); rm -f \(disk).img; rmdir \(disk)"
+            )
+        }
         let node = try MountedNode(dataOn: disk)
         try node.load([Line.session("s1"), Line.session("s2")])
         try Shell.check("fsfreeze -f \(disk)")
@@ -177,7 +192,8 @@ import Testing
         node.kill()
     }
 
-    private func timed(_ body: () -> Shell.Result) throws -> (result: Shell.Result, seconds: Double) {
+    private func timed(_ body: () -> Shell.Result) throws -> (result: Shell.Result, seconds: Double)
+    {
         let start = Date()
         let result = body()
         return (result, Date().timeIntervalSince(start))

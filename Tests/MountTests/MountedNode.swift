@@ -39,7 +39,11 @@ final class MountedNode {
     func start() throws {
         let process = Process()
         var arguments = [Self.binary, "mount", mount, "--data", data] + extraArguments
-        if let user { arguments = ["/usr/bin/setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"] + arguments }
+        if let user {
+            arguments =
+                ["/usr/bin/setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"]
+                + arguments
+        }
         process.executableURL = URL(fileURLWithPath: arguments[0])
         process.arguments = Array(arguments.dropFirst())
         var environment = ProcessInfo.processInfo.environment
@@ -55,7 +59,9 @@ final class MountedNode {
         for _ in 0..<400 {
             let probe = "test -e \(mount)/README && \(cli("status")) >/dev/null"
             // Only its own user sees an ordinary user's mount.
-            let asUser = user.map { "setpriv --reuid \($0) --regid nogroup --clear-groups bash -c '\(probe)'" }
+            let asUser = user.map {
+                "setpriv --reuid \($0) --regid nogroup --clear-groups bash -c '\(probe)'"
+            }
             if Shell.run(asUser ?? probe).status == 0 { return }
             guard process.isRunning else { break }
             usleep(50_000)
@@ -100,13 +106,18 @@ final class MountedNode {
     /// Loads JSON lines through the command line.
     func load(_ lines: [String]) throws {
         let file = root + "/load.jsonl"
-        try (lines.joined(separator: "\n") + "\n").write(toFile: file, atomically: true, encoding: .utf8)
+        try (lines.joined(separator: "\n") + "\n").write(
+            toFile: file,
+            atomically: true,
+            encoding: .utf8
+        )
         try Shell.check(cli("load \(file)"))
     }
 
     /// The product beside the test bundle.
     static let binary: String = {
-        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+        let bundle =
+            CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         let directory = URL(fileURLWithPath: bundle).deletingLastPathComponent().path
         return directory + "/brokerfs"
     }()

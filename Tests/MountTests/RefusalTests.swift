@@ -23,7 +23,9 @@ import Testing
         #expect(try node.sh("cat sessions/s1; ls sessions") == before)
     }
 
-    @Test("bad JSON") func badJSON() throws { try expectRefused("{\"user_id\":", "Invalid argument") }
+    @Test("bad JSON") func badJSON() throws {
+        try expectRefused("{\"user_id\":", "Invalid argument")
+    }
 
     @Test("an empty document") func empty() throws { try expectRefused("", "Invalid argument") }
 
@@ -56,7 +58,8 @@ import Testing
     func badIDs() throws {
         let long = String(repeating: "x", count: 1025)
         let lines = [
-            Line.session("a\\nb"), Line.session("a\\u0000b"), Line.session(long), Line.session("good"),
+            Line.session("a\\nb"), Line.session("a\\u0000b"), Line.session(long),
+            Line.session("good"),
             "{", #"{"type":"session","id":"s5","data":{},"extra":1}"#,
         ]
         let file = node.root + "/bad.jsonl"
@@ -73,7 +76,9 @@ import Testing
     @Test("a second node on the same data directory")
     func secondNode() throws {
         let other = node.root + "/other"
-        let result = Shell.run("mkdir -p \(other) && \(MountedNode.binary) mount \(other) --data \(node.data)")
+        let result = Shell.run(
+            "mkdir -p \(other) && \(MountedNode.binary) mount \(other) --data \(node.data)"
+        )
         #expect(result.status == 1)
         #expect(result.output.contains("in use by another brokerfs process"))
         #expect(try node.sh("ls sessions") == "s1\n")
@@ -85,7 +90,11 @@ import Testing
         try "mount:\n  cache_second: 5\n".write(toFile: file, atomically: true, encoding: .utf8)
         let result = Shell.run("\(MountedNode.binary) serve --config \(file)")
         #expect(result.status == 1)
-        #expect(result.output.contains("unknown key mount.cache_second; did you mean mount.cache_seconds?"))
+        #expect(
+            result.output.contains(
+                "unknown key mount.cache_second; did you mean mount.cache_seconds?"
+            )
+        )
     }
 
     @Test("a corrupt log or state refuses to start, and names the file")

@@ -142,7 +142,8 @@ struct CrashWorld {
         switch asked.removeValue(forKey: id) {
         case .create(let session): alive.insert(session)
         case .revoke(let session): bury(session)
-        case .revokeUser(let user, let number): sessions(of: user, before: number).forEach { bury($0) }
+        case .revokeUser(let user, let number):
+            sessions(of: user, before: number).forEach { bury($0) }
         case .context(let key, let value): context[key] = [value]
         case nil: break
         }
@@ -159,7 +160,9 @@ struct CrashWorld {
         revoked.insert(session)
     }
 
-    /// Refused: it did not happen. Anything else: it may have.
+    /// Refused: it did not happen.
+    ///
+    /// Anything else: it may have.
     private mutating func fail(_ id: ProposalID) {
         asked[id] = nil
     }
@@ -225,7 +228,9 @@ struct CrashWorld {
     private func checkContext(_ reader: RecordReader<MemoryStore>) throws {
         for key in context.keys.sorted() {
             let record = try reader.record(.context, "risk/\(key)")
-            let value = try record.map { String(decoding: try Document.render($0.record), as: UTF8.self) }
+            let value = try record.map {
+                String(decoding: try Document.render($0.record), as: UTF8.self)
+            }
             guard context[key]?.contains(value ?? "") == true else {
                 throw Violation(description: "risk/\(key) is \(value ?? "absent")")
             }

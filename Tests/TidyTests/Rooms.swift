@@ -48,7 +48,7 @@ extension Room {
         Room(
             name: "Node",
             imports: core + ["Replica", "Logging", "Glibc", "Dispatch", "Synchronization"],
-            uncheckedCount: 3
+            uncheckedCount: 2
         ),
         Room(
             name: "FuseMount",
@@ -70,7 +70,7 @@ extension Room {
             imports: core + [
                 "Replica", "Node", "FuseMount", "AdminSocket", "Samples", "SwiftProtobuf",
                 "ArgumentParser", "Configuration", "SystemPackage", "Yams", "Logging", "Glibc",
-                "Foundation", "Synchronization",
+                "Foundation", "Synchronization", "UnixSignals",
             ]
         ),
     ]

@@ -7,6 +7,7 @@ internal import Synchronization
 ///
 /// INVARIANT: once `shut` has returned, nobody is inside and every `enter` returns false.
 /// INVARIANT: whoever got true from `enter` calls `leave` exactly once.
+// SAFETY: all state is one atomic and a semaphore made for several threads.
 @safe
 final class AccessGate: @unchecked Sendable {
     /// The number of callers inside; the sign bit says that the gate is shut.
