@@ -7,5 +7,15 @@
 dev/setup.sh
 [ "$(id -u)" -eq 0 ] || fatal "root is needed, to mount and to drop caches"
 swift build --configuration release --product brokerfs >&2
+swift build --configuration release --product putbench >&2
 make --no-print-directory -C Benchmarks all >&2
-exec python3 Benchmarks/run.py --brokerfs "$PWD/.build/release/brokerfs mount {mountpoint} --data {state}" "$@"
+bin=$(swift build --configuration release --show-bin-path)
+python3 Benchmarks/run.py --brokerfs "$bin/brokerfs mount {mountpoint} --data {state}" \
+    --body Benchmarks/session.json --write docs/BENCHMARKS.md "$@"
+
+# Durable puts through a node, beside a bare append and fdatasync on the same disk.
+place=$(mktemp -d "$PWD/Benchmarks/build/puts-XXXXXX")
+trap 'rm -rf -- "$place"' EXIT
+"$bin/putbench" "$place/data" 5 2 >"$place/puts.jsonl"
+Benchmarks/build/fdbench --label disk --round 1 --count 2000 "$place" >"$place/disk.jsonl"
+python3 Benchmarks/puts.py "$place/puts.jsonl" "$place/disk.jsonl" docs/BENCHMARKS.md

@@ -153,13 +153,13 @@ def floor(run, seconds):
     return DaemonTarget(f"floor-{seconds}", run, command, filled=filled)
 
 
-def brokerfs(run, command_line):
+def brokerfs(run, command_line, label="brokerfs"):
     """A one-node brokerfs in the foreground: `command_line` with {mountpoint} and {state} in it.
 
     It starts empty and is filled through its own `sessions/`, so its body template (--body) must
     be a session it accepts, with @ID@ where the id belongs.
     """
-    return DaemonTarget("brokerfs", run, shlex.split(command_line))
+    return DaemonTarget(label, run, shlex.split(command_line))
 
 
 def chosen(run, options):
@@ -176,5 +176,8 @@ def chosen(run, options):
     targets = [makers[label]() for label in options.targets]
     if options.brokerfs:
         targets.append(brokerfs(run, options.brokerfs))
+        # The kernel may cache nothing: what a request costs, beside floor-0.
+        uncached = f"env BROKERFS_MOUNT_CACHE_SECONDS=0 {options.brokerfs}"
+        targets.append(brokerfs(run, uncached, "brokerfs-0"))
     targets += [CommandTarget(words[0], run, *words[1:]) for words in options.command_target]
     return targets

@@ -46,7 +46,7 @@ func openFile(
     let flags = OpenFlags(information.flags)
     let mark = server.files.mark()
     do throws(FSError) {
-        let opened = try server.files.open(inode, flags: flags, view: server.node.view())
+        let opened = try server.files.open(inode, flags: flags, view: server.snapshot())
         information.set(opened, flags)
         server.openHandles.add(1, ordering: .relaxed)
         if !reply.opened(information) { server.release(opened.handle) }

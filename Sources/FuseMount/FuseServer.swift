@@ -46,6 +46,15 @@ final class FuseServer: Sendable {
         return Unmanaged<FuseServer>.fromOpaque(userdata).takeUnretainedValue()
     }
 
+    /// One moment of the state, for an open file: what it shows belongs together.
+    func snapshot() throws(FSError) -> some IdentityView {
+        do throws(ViewError) {
+            return try node.snapshot()
+        } catch {
+            throw FSError(error)
+        }
+    }
+
     /// Proposes a change for a waiting request and returns at once.
     ///
     /// `answer` runs on the thread that commits, unless the request was answered meanwhile. A file

@@ -19,6 +19,7 @@ extension Application {
         if let expiresAt = new?.facts.expiresAt, Self.expires(type) {
             transaction.put(Key.expiry(expiresAt, type, id), [])
         }
+        guard metadata.hasOptions else { return }
         let options = try read { () throws(StoreError) in try reader.options(type) }
         guard options != nil else { return }
         if let old { transaction.delete(Key.recency(type, old.version)) }
@@ -42,6 +43,7 @@ extension Application {
             return 1
         }
         transaction.put(Key.options(type), Row.encode(options.message))
+        metadata.hasOptions = true
         if !had {
             try forEachRecord(of: type) {
                 $0.put(Key.recency(type, $2.version), Array($1.utf8))
@@ -66,6 +68,7 @@ extension Application {
 
     /// Evicts the least recently modified records beyond the type's capacity.
     mutating func enforceCapacity(of type: RecordType) throws(ApplyError) {
+        guard metadata.hasOptions else { return }
         let options = try read { () throws(StoreError) in try reader.options(type) }
         let statistics = try read { () throws(StoreError) in
             try reader.statistics(of: .records(type))

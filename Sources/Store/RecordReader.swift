@@ -46,6 +46,8 @@ package struct StoreMetadata: Equatable, Sendable {
     package var earliestChange: UInt64 = 1
     /// The time of the newest applied command.
     package var lastAppliedAt = Timestamp.epoch
+    /// Whether any type ever had options; without, a put need not look for them.
+    package var hasOptions = false
 }
 
 /// Queries over the records of one moment (a snapshot) or of now (the store itself).
@@ -71,11 +73,20 @@ package struct RecordReader<Base: KeyValueReader>: Sendable {
 
     /// A record with its payload.
     package func record(_ type: RecordType, _ id: String) throws(StoreError) -> StoredRecord? {
-        guard let header = try header(type, id) else { return nil }
-        // Without a snapshot the record may go between the two reads; then it is gone.
-        guard let payload = try base.get(Key.payload(type, id)) else { return nil }
-        let record = Record(type: type, id: id, payload: payload, dataTypeURL: header.dataTypeURL)
-        return StoredRecord(record: record, header: header)
+        var candidate = try header(type, id)
+        while let header = candidate {
+            let payload = try base.get(Key.payload(type, id))
+            // Without a snapshot the record may change between the two reads; then both are old.
+            candidate = try self.header(type, id)
+            guard candidate?.version == header.version else { continue }
+            guard let payload else {
+                throw .corrupt(path: "", reason: "\(id) of \(type.url) has no payload")
+            }
+            let url = header.dataTypeURL
+            let record = Record(type: type, id: id, payload: payload, dataTypeURL: url)
+            return StoredRecord(record: record, header: header)
+        }
+        return nil
     }
 
     /// Whether the id was revoked and is still remembered.

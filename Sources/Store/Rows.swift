@@ -97,6 +97,7 @@ extension StoreMetadata {
         lastNumber = row.nextNumber
         earliestChange = max(1, row.earliestChange)
         lastAppliedAt = Timestamp(row.lastAppliedAt)
+        hasOptions = row.hasOptions_p
     }
 
     var row: Brokerfs_State_Metadata {
@@ -108,6 +109,7 @@ extension StoreMetadata {
         row.nextNumber = lastNumber
         row.earliestChange = earliestChange
         row.lastAppliedAt = lastAppliedAt.message
+        row.hasOptions_p = hasOptions
         return row
     }
 }

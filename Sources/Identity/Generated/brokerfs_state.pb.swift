@@ -345,6 +345,9 @@ package nonisolated struct Brokerfs_State_Metadata: Sendable {
   /// Clears the value of `lastAppliedAt`. Subsequent reads from it will return its default value.
   package mutating func clearLastAppliedAt() {self._lastAppliedAt = nil}
 
+  /// Whether any type ever had options: a put then looks for its type's.
+  package var hasOptions_p: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -740,7 +743,7 @@ nonisolated extension Brokerfs_State_Change.Kind: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Metadata"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0\u{3}has_options\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -756,6 +759,7 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.earliestChange) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._lastAppliedAt) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.hasOptions_p) }()
       default: break
       }
     }
@@ -790,6 +794,9 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._lastAppliedAt {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     } }()
+    if self.hasOptions_p != false {
+      try visitor.visitSingularBoolField(value: self.hasOptions_p, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -802,6 +809,7 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
     if lhs.earliestChange != rhs.earliestChange {return false}
     if lhs.format != rhs.format {return false}
     if lhs._lastAppliedAt != rhs._lastAppliedAt {return false}
+    if lhs.hasOptions_p != rhs.hasOptions_p {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
