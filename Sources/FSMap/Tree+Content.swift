@@ -72,9 +72,14 @@ extension Tree {
         _ id: String,
         in view: some IdentityView
     ) throws(FSError) -> Snapshot? {
-        guard let presence = try presence(of: node, in: view),
-            let stored = try stored(type, id, in: view)
-        else { return nil }
+        guard let stored = try stored(type, id, in: view) else { return nil }
+        let known: Presence?
+        if case .session = node {
+            known = session(id, stored.header)
+        } else {
+            known = try presence(of: node, in: view)
+        }
+        guard let presence = known else { return nil }
         var isEnvelope = false
         if case .record = node { isEnvelope = true }
         return Snapshot(

@@ -114,7 +114,12 @@ package final class LocalNode: Sendable {
         let shared = shared
         do throws(StoreError) {
             let snapshot = try store.snapshot()
-            return StateView(snapshot, cluster: { shared.cluster }, events: { shared.events })
+            return StateView(
+                snapshot,
+                isMoment: true,
+                cluster: { shared.cluster },
+                events: { shared.events }
+            )
         } catch {
             throw .io("\(error)")
         }

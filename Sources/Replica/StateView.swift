@@ -13,10 +13,11 @@ package struct StateView<Base: KeyValueReader>: IdentityView {
     /// A view over a store or a snapshot; what is not a record is asked for when it is read.
     package init(
         _ base: Base,
+        isMoment: Bool = false,
         cluster: @escaping @Sendable () -> ClusterState,
         events: @escaping @Sendable () -> EventText
     ) {
-        reader = RecordReader(base)
+        reader = RecordReader(base, isMoment: isMoment)
         currentCluster = cluster
         currentEvents = events
     }

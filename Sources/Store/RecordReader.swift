@@ -53,10 +53,14 @@ package struct StoreMetadata: Equatable, Sendable {
 /// Queries over the records of one moment (a snapshot) or of now (the store itself).
 package struct RecordReader<Base: KeyValueReader>: Sendable {
     package let base: Base
+    private let isMoment: Bool
 
     /// Reads from a store, a snapshot, or a command in progress.
-    package init(_ base: Base) {
+    ///
+    /// `isMoment` says that nothing changes between two reads, as in a snapshot.
+    package init(_ base: Base, isMoment: Bool = false) {
         self.base = base
+        self.isMoment = isMoment
     }
 
     /// Where the history stands; the defaults for an empty store.
@@ -77,7 +81,7 @@ package struct RecordReader<Base: KeyValueReader>: Sendable {
         while let header = candidate {
             let payload = try base.get(Key.payload(type, id))
             // Without a snapshot the record may change between the two reads; then both are old.
-            candidate = try self.header(type, id)
+            if !isMoment { candidate = try self.header(type, id) }
             guard candidate?.version == header.version else { continue }
             guard let payload else {
                 throw .corrupt(path: "", reason: "\(id) of \(type.url) has no payload")

@@ -11,7 +11,7 @@ struct PathCommand: AsyncParsableCommand {
         abstract: "Print the path that shows an id, with its escapes.",
         discussion: """
             TYPE is session, user, service-account, directory-user, directory-group, context (ID \
-            is source/key), or a type URL. Without a mounted node the path starts at the mount point.
+            is source/key), or a type URL. Without a mounted node the path is relative to the mount.
             """
     )
 

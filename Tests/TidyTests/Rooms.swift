@@ -44,7 +44,7 @@ extension Room {
             edges: ["FileSystem": ["Synchronization"]]
         ),
         Room(name: "Replica", isQuiet: true, imports: ["Identity", "Store", "Log", "FSMap"]),
-        Room(name: "Samples", isQuiet: true, imports: ["Identity", "SwiftProtobuf"]),
+        Room(name: "Samples", isQuiet: true, imports: ["Identity"]),
         Room(
             name: "Node",
             imports: core + ["Replica", "Logging", "Glibc", "Dispatch", "Synchronization"],

@@ -7,9 +7,9 @@ internal import Synchronization
 ///
 /// INVARIANT: once `shut` has returned, nobody is inside and every `enter` returns false.
 /// INVARIANT: whoever got true from `enter` calls `leave` exactly once.
-// SAFETY: all state is one atomic and a semaphore made for several threads.
 @safe
 final class AccessGate: @unchecked Sendable {
+    // SAFETY: all state is one atomic and a semaphore made for several threads.
     /// The number of callers inside; the sign bit says that the gate is shut.
     private let state = Atomic<Int>(0)
     /// Posted by whoever leaves a shut gate last.

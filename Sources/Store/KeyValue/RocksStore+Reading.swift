@@ -87,9 +87,9 @@ extension RocksStore {
 /// A consistent view of a RocksDB store.
 ///
 /// INVARIANT: `native` is released once: by `deinit`, or by the `close` of the store before it.
-// SAFETY: RocksDB's snapshots are read from any thread; the store's gate guards their life.
 @safe
 package final class RocksSnapshot: KeyValueReader, @unchecked Sendable {
+    // SAFETY: RocksDB's snapshots are read from any thread; the store's gate guards their life.
     private let store: RocksStore
     private let native: OpaquePointer
     private let readOptions: OpaquePointer

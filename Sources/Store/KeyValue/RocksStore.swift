@@ -16,9 +16,9 @@ internal import Synchronization
 /// INVARIANT: every use of the native database lies between `gate.enter` and `gate.leave`.
 /// INVARIANT: the native database is freed once, after the gate is shut and all native
 /// snapshots, listed in `snapshots`, are released.
-// SAFETY: RocksDB takes calls from any thread; the gate keeps them off a closed database.
 @safe
 package final class RocksStore: KeyValueStore, @unchecked Sendable {
+    // SAFETY: RocksDB takes calls from any thread; the gate keeps them off a closed database.
     /// The directory of the store, without a slash at its end.
     package let path: String
 
