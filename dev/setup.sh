@@ -4,9 +4,9 @@
 . "$(dirname "$0")/common.sh"
 
 packages=(
-    librocksdb-dev libfuse3-dev pkg-config libc6-dev gcc make # to build
+    librocksdb-dev libfuse3-dev pkg-config libc6-dev gcc g++ git make # to build
     fuse3 util-linux procps                                   # to mount, and to look after mounts
-    attr jq python3                                           # what tests, examples and benchmarks run
+    attr e2fsprogs jq python3                                 # what tests, examples and benchmarks run
 )
 
 command -v swift >/dev/null || fatal "swift is missing: install Swift 6.2 or later for Debian 12" \

@@ -7,6 +7,8 @@ dev/setup.sh
 # Everything the tests make goes below one place, so that nothing of others is taken for theirs.
 TMPDIR=$(mktemp -d /tmp/brokerfs-test.XXXXXX)
 export TMPDIR
+# An ordinary user's mount is tested too: they have to get there.
+chmod 0755 "$TMPDIR"
 logs=.build/test-logs
 mkdir -p "$logs"
 leave() {
