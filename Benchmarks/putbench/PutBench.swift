@@ -10,31 +10,38 @@ import Synchronization
 
 /// Durable record puts per second with 1, 8 and 64 writers, through the whole of a node.
 ///
-/// Prints one JSON line per round: `{"writers":…,"puts":…,"ns_per_put":…}`. Usage: putbench DIR
-/// [ROUNDS [SECONDS]]. A writer waits for each put before it makes the next, as `rm` does.
+/// Prints one JSON line per round: `{"writers":…,"puts":…,"ns_per_put":…}`.
+/// Usage: putbench DIR [ROUNDS [SECONDS [WRITERS]]]. A writer waits for each put before it makes
+/// the next, as `rm` does.
 @main
 struct PutBench {
     static func main() throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 2 else {
-            print("usage: putbench DIR [ROUNDS [SECONDS]]")
+            print("usage: putbench DIR [ROUNDS [SECONDS [WRITERS]]]")
             exit(1)
         }
         let rounds = arguments.count > 2 ? Int(arguments[2]) ?? 3 : 3
         let seconds = arguments.count > 3 ? Double(arguments[3]) ?? 2 : 2
-        try measure(directory: arguments[1], rounds: rounds, seconds: seconds)
+        let writers = arguments.count > 4 ? Int(arguments[4]).map { [$0] } : nil
+        try measure(arguments[1], rounds, seconds, writers ?? [1, 8, 64])
     }
 }
 
 /// Not on the main actor: it is called from the writers' threads.
-private nonisolated func measure(directory: String, rounds: Int, seconds: Double) throws {
+private nonisolated func measure(
+    _ directory: String,
+    _ rounds: Int,
+    _ seconds: Double,
+    _ writerCounts: [Int]
+) throws {
     var log = Logger(label: "putbench")
     log.logLevel = .error
     let node = try LocalNode(NodeConfiguration(dataDirectory: directory, name: "bench"), log: log)
     defer { node.shutdown() }
     let payloads = try samplePayloads()
     for round in 0..<rounds {
-        for writers in [1, 8, 64] {
+        for writers in writerCounts {
             let limit = UInt64(seconds * 1_000_000_000)
             let start = Clock.monotonicNanoseconds()
             let puts = Atomic<Int>(0)

@@ -86,7 +86,7 @@ struct AdminResponder: Sendable {
         return answer
     }
 
-    private func count(_ view: some IdentityView, _ type: RecordType) throws(ViewError) -> UInt64 {
+    private func count(_ view: any IdentityView, _ type: RecordType) throws(ViewError) -> UInt64 {
         try view.statistics(of: .records(type))?.count ?? 0
     }
 

@@ -23,6 +23,13 @@ package enum FileName {
 
     /// The one name of an id: printable ASCII, at most 200 bytes.
     package static func encode(_ id: String) -> String {
+        let isWhole =
+            id.utf8.count <= bytesMax && id.utf8.first != UInt8(ascii: ".")
+            && id.utf8.allSatisfy { isPlain($0, at: 1) }
+        return isWhole ? id : escape(id)
+    }
+
+    private static func escape(_ id: String) -> String {
         var name: [UInt8] = []
         var cut = 0
         for (index, byte) in id.utf8.enumerated() {

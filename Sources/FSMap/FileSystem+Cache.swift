@@ -29,7 +29,7 @@ extension FileSystem {
     /// `content` goes out before the replies, `names` after them.
     package func invalidations(
         for effects: [Effect],
-        view: some IdentityView
+        view: any IdentityView
     ) -> (content: [Invalidation], names: [Invalidation]) {
         state.withLock { $0.recent.settle() }
         var batch = InvalidationBatch(
@@ -46,7 +46,7 @@ extension FileSystem {
     private func add(
         _ touch: Touch,
         to batch: inout InvalidationBatch,
-        view: some IdentityView
+        view: any IdentityView
     ) {
         switch touch {
         case .content(let node): content(of: node, to: &batch, view: view)
@@ -74,7 +74,7 @@ extension FileSystem {
     private func content(
         of node: Node,
         to batch: inout InvalidationBatch,
-        view: some IdentityView
+        view: any IdentityView
     ) {
         let inodes = state.withLock { state in
             state.inodes.all(node).compactMap { inode in
@@ -100,7 +100,7 @@ extension FileSystem {
         _ node: Node,
         revoked: Bool,
         to batch: inout InvalidationBatch,
-        view: some IdentityView
+        view: any IdentityView
     ) {
         guard !state.withLock({ $0.inodes.all(node).isEmpty }) else { return }
         let found = revoked ? nil : (try? tree.presence(of: node, in: view)) ?? nil
@@ -142,7 +142,7 @@ extension FileSystem {
         of session: Node,
         users: [Node],
         to batch: inout InvalidationBatch,
-        view: some IdentityView
+        view: any IdentityView
     ) {
         guard state.withLock({ $0.inodes.groupSessionsCount > 0 }) else { return }
         let name = session.name
@@ -161,7 +161,7 @@ extension FileSystem {
         of user: Node,
         in sessions: Node,
         to batch: inout InvalidationBatch,
-        view: some IdentityView
+        view: any IdentityView
     ) {
         let parent = state.withLock { $0.inodes.current(sessions) }
         guard let parent, case .user(let user) = user else { return }

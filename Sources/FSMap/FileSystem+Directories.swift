@@ -10,7 +10,7 @@ extension FileSystem {
     /// The sessions of a group are collected here; all else is read as it is when it is listed.
     package func openDirectory(
         _ inode: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Opened {
         let node = try directory(inode)
         guard let found = try presence(of: node, view: view) else {
@@ -39,7 +39,7 @@ extension FileSystem {
         _ inode: UInt64,
         handle: UInt64,
         after offset: UInt64,
-        view: some IdentityView,
+        view: any IdentityView,
         _ body: (DirectoryEntry) -> Bool
     ) throws(FSError) {
         try list(inode, handle, after: offset, view: view) { entry, _, _ throws(FSError) in
@@ -54,7 +54,7 @@ extension FileSystem {
         handle: UInt64,
         after offset: UInt64,
         now: UInt64,
-        view: some IdentityView,
+        view: any IdentityView,
         _ body: (DirectoryEntry, Entry?) -> Bool
     ) throws(FSError) {
         let directory = try directory(inode)
@@ -86,7 +86,7 @@ extension FileSystem {
         _ inode: UInt64,
         _ handle: UInt64,
         after offset: UInt64,
-        view: some IdentityView,
+        view: any IdentityView,
         _ body: Body
     ) throws(FSError) {
         let node = try directory(inode)
@@ -135,7 +135,7 @@ extension FileSystem {
     private func listObjects(
         of directory: Node,
         after offset: UInt64,
-        view: some IdentityView,
+        view: any IdentityView,
         _ body: Body
     ) throws(FSError) {
         var last = offset
@@ -162,7 +162,7 @@ extension FileSystem {
         _ collected: [CollectionEntry],
         of directory: Node,
         after offset: UInt64,
-        view: some IdentityView,
+        view: any IdentityView,
         _ body: Body
     ) throws(FSError) {
         var low = 0

@@ -12,7 +12,7 @@ extension FileSystem {
     package func open(
         _ inode: UInt64,
         flags: OpenFlags,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Opened {
         let entry = try entry(of: inode)
         guard entry.node.kind != .directory else { throw .isDirectory }
@@ -46,7 +46,7 @@ extension FileSystem {
     func refuseRevoked(
         _ node: Node,
         target: WriteTarget?,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) {
         guard target != nil, case .session(let id) = node else { return }
         let isRevoked = try Tree.ask { () throws(ViewError) in try view.isRevoked(session: id) }
@@ -127,7 +127,7 @@ extension FileSystem {
         _ handle: UInt64,
         offset: UInt64,
         count: Int,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> ArraySlice<UInt8> {
         let file = try file(handle)
         guard file.flags.contains(.read) else { throw .badHandle }
@@ -165,7 +165,7 @@ extension FileSystem {
     }
 
     /// Throws where what the handle was opened on is gone, even where nobody has told us yet.
-    private func refuseGone(_ file: OpenFile, view: some IdentityView) throws(FSError) {
+    private func refuseGone(_ file: OpenFile, view: any IdentityView) throws(FSError) {
         if let removal = state.withLock({ $0.inodes[file.inode]?.removal }) {
             throw removal.error
         }

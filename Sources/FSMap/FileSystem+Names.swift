@@ -11,7 +11,7 @@ extension FileSystem {
     package func unlink(
         _ name: String,
         in parent: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Command.Kind {
         let (node, _) = try existing(name, in: parent, view: view)
         switch node {
@@ -33,7 +33,7 @@ extension FileSystem {
     package func removeDirectory(
         _ name: String,
         in parent: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Command.Kind? {
         let (node, directory) = try existing(name, in: parent, view: view)
         guard node.kind == .directory else { throw .notDirectory }
@@ -89,7 +89,7 @@ extension FileSystem {
         _ name: String,
         in parent: UInt64,
         now: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> DirectoryStep {
         let directory = try directory(parent)
         guard Self.takesDirectories(directory) else {
@@ -142,7 +142,7 @@ extension FileSystem {
         in parent: UInt64,
         to newName: String,
         in newParent: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Command.Kind {
         _ = try existing(name, in: parent, view: view)
         throw .notPermitted

@@ -26,7 +26,7 @@ extension FileSystem {
     func existing(
         _ name: String,
         in parent: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> (node: Node, directory: Node) {
         let directory = try directory(parent)
         guard case .node(let node) = try tree.resolve(name, in: directory, view: view),
@@ -39,7 +39,7 @@ extension FileSystem {
     func presence(
         of node: Node,
         in directory: Node,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Presence? {
         if let found = try tree.presence(of: node, in: directory, view: view) {
             settle(node)
@@ -49,7 +49,7 @@ extension FileSystem {
     }
 
     /// What is known of a node under any name.
-    func presence(of node: Node, view: some IdentityView) throws(FSError) -> Presence? {
+    func presence(of node: Node, view: any IdentityView) throws(FSError) -> Presence? {
         if let found = try tree.presence(of: node, in: view) {
             settle(node)
             return found
@@ -83,7 +83,7 @@ extension FileSystem {
     }
 
     /// Why a node that a live inode stands for does not exist.
-    func missing(_ node: Node, view: some IdentityView) throws(FSError) -> FSError {
+    func missing(_ node: Node, view: any IdentityView) throws(FSError) -> FSError {
         let id: String
         switch node {
         case .session(let session): id = session

@@ -14,7 +14,7 @@ extension FileSystem {
         in parent: UInt64,
         flags: OpenFlags,
         now: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> (Entry, Opened) {
         let directory = try directory(parent)
         guard try presence(of: directory, view: view) != nil else { throw .stale }
@@ -63,7 +63,7 @@ extension FileSystem {
         _ directory: Node,
         _ flags: OpenFlags,
         _ now: UInt64,
-        _ view: some IdentityView
+        _ view: any IdentityView
     ) throws(FSError) -> (Entry, Opened) {
         guard !flags.contains(.exclusive) else { throw .exists }
         let entry = state.withLock { state in
@@ -123,7 +123,7 @@ extension FileSystem {
         _ handle: UInt64,
         offset: UInt64,
         bytes: [UInt8],
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> WriteStep {
         // Not the whole file: a second reference to what is staged would copy it with each write.
         let writer = state.withLock { state in
@@ -147,7 +147,7 @@ extension FileSystem {
     /// A file that was emptied and never written is committed by its second flush: the first one
     /// is the shell closing its spare descriptor before the command has written anything, and
     /// gets ``FSError/invalid(_:)``, which shells ignore and everything else reports.
-    package func flush(_ handle: UInt64, view: some IdentityView) throws(FSError) -> FlushStep {
+    package func flush(_ handle: UInt64, view: any IdentityView) throws(FSError) -> FlushStep {
         let file = try file(handle)
         guard let target = file.target, var stage = file.stage else { return .clean }
         switch stage.pending {
@@ -186,7 +186,7 @@ extension FileSystem {
         _ inode: UInt64,
         handle: UInt64?,
         sizeBytes: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> FlushStep {
         if let handle {
             guard try file(handle).target != nil else { throw .badHandle }
@@ -216,7 +216,7 @@ extension FileSystem {
         _ handle: UInt64,
         _ stage: StagedDocument,
         _ target: WriteTarget,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Command.Kind {
         do {
             let command = try target.command(stage.bytes, stage.mode, in: view)

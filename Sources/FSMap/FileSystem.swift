@@ -58,7 +58,7 @@ package final class FileSystem: Sendable {
         _ name: String,
         in parent: UInt64,
         now: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> LookupReply {
         let directory = try directory(parent)
         guard case .node(let node) = try tree.resolve(name, in: directory, view: view) else {
@@ -97,7 +97,7 @@ package final class FileSystem: Sendable {
         of inode: UInt64,
         handle: UInt64?,
         now: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> (Attributes, seconds: Double) {
         let entry = try entry(of: inode)
         let file = handle.flatMap { handle in state.withLock { $0.files[handle] } }
@@ -132,7 +132,7 @@ package final class FileSystem: Sendable {
     }
 
     /// Where a symbolic link points.
-    package func target(of inode: UInt64, view: some IdentityView) throws(FSError) -> String {
+    package func target(of inode: UInt64, view: any IdentityView) throws(FSError) -> String {
         let node = try entry(of: inode).node
         guard case .member(_, let user) = node else {
             throw .invalid("\(node.path) is not a symbolic link")
@@ -146,7 +146,7 @@ package final class FileSystem: Sendable {
         _ name: String,
         of inode: UInt64,
         caller uid: UInt32,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> [UInt8] {
         let node = try entry(of: inode).node
         guard !Metadata.isForeign(name) else { throw .unsupported }
@@ -159,7 +159,7 @@ package final class FileSystem: Sendable {
     /// The names of the extended attributes.
     package func extendedAttributes(
         of inode: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> [String] {
         let node = try entry(of: inode).node
         return try tree.metadata(of: node, in: view).map(\.key.name)
@@ -167,7 +167,7 @@ package final class FileSystem: Sendable {
 
     /// Records and their payload bytes, for `statfs`.
     package func statistics(
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> (files: UInt64, bytes: UInt64) {
         try tree.totals(in: view)
     }

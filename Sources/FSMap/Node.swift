@@ -50,10 +50,8 @@ extension Node: Hashable {
     package func hash(into hasher: inout Hasher) {
         let identity = identity
         hasher.combine(identity.kind)
-        for text in [identity.first, identity.second] {
-            for byte in text.utf8 { hasher.combine(byte) }
-            hasher.combine(UInt8(0))
-        }
+        identity.first.hashBytes(into: &hasher)
+        identity.second.hashBytes(into: &hasher)
     }
 
     /// What tells a node from every other: its kind, and up to two ids.

@@ -47,7 +47,7 @@ extension Tree {
     func snapshot(
         of node: Node,
         isNeeded: Bool,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> Snapshot? {
         if let (type, id) = node.record, isNeeded {
             return try documentSnapshot(of: node, type, id, in: view)
@@ -70,7 +70,7 @@ extension Tree {
         of node: Node,
         _ type: RecordType,
         _ id: String,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> Snapshot? {
         guard let stored = try stored(type, id, in: view) else { return nil }
         let known: Presence?
@@ -91,7 +91,7 @@ extension Tree {
     }
 
     /// The content of a file that is made from the state; empty where there is nothing.
-    func bytes(of node: Node, in view: some IdentityView) throws(FSError) -> [UInt8] {
+    func bytes(of node: Node, in view: any IdentityView) throws(FSError) -> [UInt8] {
         switch node {
         case .readme: return Readme.text(version: version)
         case .userFile(let user, .groups): return try groups(of: user, in: view)
@@ -118,7 +118,7 @@ extension Tree {
         value.isEmpty ? [] : Array(value.utf8) + [UInt8(ascii: "\n")]
     }
 
-    private func groups(of user: String, in view: some IdentityView) throws(FSError) -> [UInt8] {
+    private func groups(of user: String, in view: any IdentityView) throws(FSError) -> [UInt8] {
         let groups = try header(.directoryUser, user, in: view)?.facts.groupIDs ?? []
         return
             groups
@@ -131,7 +131,7 @@ extension Tree {
     private func field(
         _ file: UserFile,
         of user: String,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> [UInt8] {
         if let stored = try stored(.user, user, in: view),
             let fields = try? RecordField.user(stored.record.payload)
@@ -145,7 +145,7 @@ extension Tree {
         return Self.line(file == .email ? directory.email : directory.displayName)
     }
 
-    private func members(of group: String, in view: some IdentityView) throws(FSError) -> [UInt8] {
+    private func members(of group: String, in view: any IdentityView) throws(FSError) -> [UInt8] {
         var bytes: [UInt8] = []
         try forEachMember(of: group, in: view) { user throws(FSError) in
             bytes.append(contentsOf: user.utf8)
@@ -157,7 +157,7 @@ extension Tree {
     /// Every member, bytewise ascending.
     func forEachMember(
         of group: String,
-        in view: some IdentityView,
+        in view: any IdentityView,
         _ body: (String) throws(FSError) -> Void
     ) throws(FSError) {
         var last: String?

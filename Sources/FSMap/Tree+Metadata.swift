@@ -28,7 +28,7 @@ extension Tree {
     /// The attributes a node has, in a fixed order.
     func metadata(
         of node: Node,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> [(key: Metadata, value: String)] {
         switch node {
         case .user(let id), .serviceAccount(let id), .group(let id), .contextSource(let id),
@@ -49,7 +49,7 @@ extension Tree {
     }
 
     /// Files and bytes of all records, for `statfs`.
-    func totals(in view: some IdentityView) throws(FSError) -> (files: UInt64, bytes: UInt64) {
+    func totals(in view: any IdentityView) throws(FSError) -> (files: UInt64, bytes: UInt64) {
         var files: UInt64 = 0
         var bytes: UInt64 = 0
         var last: UInt64 = 0

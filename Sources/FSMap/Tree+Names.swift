@@ -18,7 +18,7 @@ extension Tree {
     func resolve(
         _ name: String,
         in directory: Node,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> NamedNode {
         guard name.utf8.count <= 255 else { throw .nameTooLong }
         let fixed = directory.fixedChildren
@@ -39,7 +39,7 @@ extension Tree {
     private func id(
         withSuffix suffix: String,
         in directory: Node,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> String? {
         var collection = directory.collection
         if case .groupSessions = directory { collection = .records(.session) }
@@ -56,7 +56,7 @@ extension Tree {
     func presence(
         of node: Node,
         in directory: Node,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> Presence? {
         guard case .session(let id) = node else { return try presence(of: node, in: view) }
         guard let header = try header(.session, id, in: view),
@@ -73,7 +73,7 @@ extension Tree {
     func fixedEntries(
         of directory: Node,
         after offset: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> [(node: Node, presence: Presence, offset: UInt64)] {
         guard offset < Self.objectCookie else { return [] }
         var entries: [(node: Node, presence: Presence, offset: UInt64)] = []
@@ -96,7 +96,7 @@ extension Tree {
     func listedEntries(
         of directory: Node,
         after offset: UInt64,
-        view: some IdentityView
+        view: any IdentityView
     ) throws(FSError) -> [CollectionEntry] {
         guard let collection = directory.collection else { return [] }
         let number = offset < Self.objectCookie ? 0 : offset - Self.objectCookie
@@ -108,7 +108,7 @@ extension Tree {
     /// The sessions of every member of a group, by their numbers.
     func sessions(
         ofGroup group: String,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> [CollectionEntry] {
         var sessions: [CollectionEntry] = []
         try forEachMember(of: group, in: view) { user throws(FSError) in
@@ -120,7 +120,7 @@ extension Tree {
     /// Every session of a principal, by its number.
     func forEachSession(
         of user: String,
-        in view: some IdentityView,
+        in view: any IdentityView,
         _ body: (CollectionEntry) -> Void
     ) throws(FSError) {
         var last: UInt64 = 0

@@ -4,7 +4,7 @@ import Identity
 
 /// What the state knows of principals, groups, context and records.
 extension Tree {
-    func principal(_ node: Node, in view: some IdentityView) throws(FSError) -> Presence? {
+    func principal(_ node: Node, in view: any IdentityView) throws(FSError) -> Presence? {
         guard case .user(let user) = node.owner else { return nil }
         let state = try Self.ask { () throws(ViewError) in try view.principal(user) }
         guard let state else { return nil }
@@ -27,7 +27,7 @@ extension Tree {
     private func derived(
         _ node: Node,
         number: UInt64,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> Presence {
         guard case .userFile(let user, let file) = node else { preconditionFailure("\(node)") }
         let record = file == .groups ? nil : try header(.user, user, in: view)
@@ -41,7 +41,7 @@ extension Tree {
         )
     }
 
-    func serviceAccount(_ node: Node, in view: some IdentityView) throws(FSError) -> Presence? {
+    func serviceAccount(_ node: Node, in view: any IdentityView) throws(FSError) -> Presence? {
         guard case .serviceAccount(let account) = node.owner else { return nil }
         guard let header = try header(.serviceAccount, account, in: view) else { return nil }
         var presence = document(node, header, object: header.number)
@@ -59,7 +59,7 @@ extension Tree {
         return presence
     }
 
-    func group(_ node: Node, in view: some IdentityView) throws(FSError) -> Presence? {
+    func group(_ node: Node, in view: any IdentityView) throws(FSError) -> Presence? {
         guard case .group(let group) = node.owner else { return nil }
         if case .member(_, let user) = node { return try member(node, group, user, in: view) }
         let state = try Self.ask { () throws(ViewError) in try view.group(group) }
@@ -97,7 +97,7 @@ extension Tree {
         _ node: Node,
         _ group: String,
         _ user: String,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> Presence? {
         let number = try Self.ask { () throws(ViewError) in
             try view.number(of: user, in: .members(ofGroup: group))
@@ -116,7 +116,7 @@ extension Tree {
         "../../../users/\(FileName.encode(user))"
     }
 
-    func context(_ node: Node, in view: some IdentityView) throws(FSError) -> Presence? {
+    func context(_ node: Node, in view: any IdentityView) throws(FSError) -> Presence? {
         if case .contextSource(let source) = node {
             let collection = IdentityCollection.contextKeys(source: source)
             let found = try Self.ask { () throws(ViewError) in
@@ -135,7 +135,7 @@ extension Tree {
         return try header(type, id, in: view).map { document(node, $0, object: $0.number) }
     }
 
-    func record(_ node: Node, in view: some IdentityView) throws(FSError) -> Presence? {
+    func record(_ node: Node, in view: any IdentityView) throws(FSError) -> Presence? {
         if case .recordType(let type) = node {
             let found = try Self.ask { () throws(ViewError) in
                 try view.number(of: type.url, in: .types)
@@ -156,7 +156,7 @@ extension Tree {
         return presence
     }
 
-    func cluster(_ node: Node, in view: some IdentityView) -> Presence? {
+    func cluster(_ node: Node, in view: any IdentityView) -> Presence? {
         let number =
             switch node {
             case .clusterNode(let name), .clusterNodeFile(let name, _):

@@ -37,7 +37,7 @@ struct Tree: Sendable {
     }
 
     /// The attributes of a node; nil where it does not exist.
-    func attributes(of node: Node, in view: some IdentityView) throws(FSError) -> Attributes? {
+    func attributes(of node: Node, in view: any IdentityView) throws(FSError) -> Attributes? {
         try presence(of: node, in: view).map { attributes(of: node, $0) }
     }
 
@@ -56,7 +56,7 @@ struct Tree: Sendable {
     }
 
     /// What the state knows of a node; nil where it does not exist.
-    func presence(of node: Node, in view: some IdentityView) throws(FSError) -> Presence? {
+    func presence(of node: Node, in view: any IdentityView) throws(FSError) -> Presence? {
         switch node {
         case .root, .readme, .sessions, .users, .serviceAccounts, .groups, .context, .records,
             .events, .cluster, .clusterNodes:
@@ -80,7 +80,7 @@ struct Tree: Sendable {
         }
     }
 
-    private func fixed(_ node: Node, in view: some IdentityView) throws(FSError) -> Presence {
+    private func fixed(_ node: Node, in view: any IdentityView) throws(FSError) -> Presence {
         var presence = Presence(number: node.fixedNumber, modifiedAt: mountedAt)
         if let collection = node.collection {
             let statistics = try Self.ask { () throws(ViewError) in
@@ -93,7 +93,7 @@ struct Tree: Sendable {
         return presence
     }
 
-    private func session(_ id: String, in view: some IdentityView) throws(FSError) -> Presence? {
+    private func session(_ id: String, in view: any IdentityView) throws(FSError) -> Presence? {
         try header(.session, id, in: view).map { session(id, $0) }
     }
 
@@ -115,7 +115,7 @@ struct Tree: Sendable {
     func header(
         _ type: RecordType,
         _ id: String,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> RecordHeader? {
         try Self.ask { () throws(ViewError) in try view.header(type, id) }
     }
@@ -123,7 +123,7 @@ struct Tree: Sendable {
     func stored(
         _ type: RecordType,
         _ id: String,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> StoredRecord? {
         try Self.ask { () throws(ViewError) in try view.record(type, id) }
     }
@@ -132,7 +132,7 @@ struct Tree: Sendable {
     func belongs(
         _ header: RecordHeader,
         to directory: Node,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> Bool {
         let user = header.facts.userID
         switch directory {

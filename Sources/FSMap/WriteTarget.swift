@@ -58,7 +58,7 @@ struct WriteTarget: Sendable {
     func command(
         _ bytes: [UInt8],
         _ mode: StagedDocument.Mode,
-        in view: some IdentityView
+        in view: any IdentityView
     ) throws(FSError) -> Command.Kind {
         if form == .members {
             guard case .groupFile(let group, _) = node else { preconditionFailure("\(node)") }

@@ -47,7 +47,7 @@ final class FuseServer: Sendable {
     }
 
     /// One moment of the state, for an open file: what it shows belongs together.
-    func snapshot() throws(FSError) -> some IdentityView {
+    func snapshot() throws(FSError) -> any IdentityView {
         do throws(ViewError) {
             return try node.snapshot()
         } catch {

@@ -7,7 +7,19 @@
 /// other way would let one principal pass for another, or leave an index behind.
 extension String {
     /// Whether both strings are the same bytes of UTF-8.
-    package func isSame(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+    package func isSame(as other: String) -> Bool {
+        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+    }
+
+    /// Feeds the bytes to a hasher as one run, which is many times faster than one by one.
+    package func hashBytes(into hasher: inout Hasher) {
+        hasher.combine(utf8.count)
+        let isHashed: Void? = utf8.withContiguousStorageIfAvailable {
+            hasher.combine(bytes: UnsafeRawBufferPointer($0))
+        }
+        guard isHashed == nil else { return }
+        Array(utf8).withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
 }
 
 extension Sequence<String> {

@@ -84,7 +84,7 @@ package enum IdentityCollection: Hashable, Sendable {
     /// Hashes the kind and the bytes of the owner.
     package func hash(into hasher: inout Hasher) {
         hasher.combine(identity.letter)
-        for byte in identity.owner.utf8 { hasher.combine(byte) }
+        identity.owner.hashBytes(into: &hasher)
     }
 
     /// One letter for the kind of listing, then its owner; both are part of the on-disk format.

@@ -8,10 +8,14 @@ extension Document {
     /// Decodes the payload, checks the ids in it, and measures its document.
     static func facts(of record: Record) throws(DocumentError) -> RecordFacts {
         var facts = RecordFacts()
+        var document: [UInt8]?
         do {
             switch record.type {
             case .session:
                 let session = try Session_Session(serializedBytes: record.payload)
+                if record.dataTypeURL == RecordType.session.url {
+                    document = try render(session)
+                }
                 facts.userID = session.userID
                 if session.hasExpiresAt { facts.expiresAt = Timestamp(session.expiresAt) }
             case .serviceAccount:
@@ -33,7 +37,7 @@ extension Document {
         }
         if !facts.userID.isEmpty { try RecordID.validate(facts.userID) }
         for group in facts.groupIDs { try RecordID.validate(group) }
-        let size = try render(record).count
+        let size = if let document { document.count } else { try render(record).count }
         guard record.type != .context || size <= Limits.contextBytesMax else {
             throw .tooLarge(bytes: size, limit: Limits.contextBytesMax)
         }

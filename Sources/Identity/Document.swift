@@ -15,15 +15,34 @@ package enum Document {
     package static func render(_ record: Record) throws(DocumentError) -> [UInt8] {
         switch record.type {
         case .context: try contextContent(record)
-        case .session: JSONLayout.layOut(try typedJSON(record), order: sessionOrder)
+        case .session where record.dataTypeURL == RecordType.session.url:
+            try render(try message(Session_Session.self, of: record))
         default:
             if record.dataTypeURL == RecordType.structURL {
                 JSONLayout.layOut(try typedJSON(record), order: ["id"])
             } else if isKnown(record.dataTypeURL) {
-                JSONLayout.layOut(try typedJSON(record))
+                JSONLayout.layOut(try typedJSON(record), sorting: ["claims"])
             } else {
                 try renderAny(record)
             }
+        }
+    }
+
+    /// The document of a session that is decoded already.
+    static func render(_ session: Session_Session) throws(DocumentError) -> [UInt8] {
+        let json = try json(session, url: RecordType.session.url)
+        return JSONLayout.layOut(json, order: sessionOrder, sorting: ["claims"])
+    }
+
+    /// Decodes the payload of a record as a message.
+    static func message<M: Message>(
+        _ type: M.Type,
+        of record: Record
+    ) throws(DocumentError) -> M {
+        do {
+            return try M(serializedBytes: record.payload)
+        } catch {
+            throw .undecodable(type: record.dataTypeURL)
         }
     }
 
@@ -41,7 +60,7 @@ package enum Document {
             let text = Data(record.payload).base64EncodedString()
             compact += Array(",\"value\":\"\(Secret.marker(for: text))\"".utf8)
         }
-        return JSONLayout.layOut(compact + Array("}".utf8))
+        return JSONLayout.layOut(compact + Array("}".utf8), sorting: ["claims"])
     }
 
     /// Whether the message of this type URL is one brokerfs can decode.
@@ -70,31 +89,41 @@ package enum Document {
 
     /// Compact JSON of the payload, secrets hidden.
     private static func typedJSON(_ record: Record) throws(DocumentError) -> [UInt8] {
+        let url = record.dataTypeURL
+        switch url {
+        case RecordType.session.url:
+            return try json(try message(Session_Session.self, of: record), url: url)
+        case RecordType.user.url:
+            return try encoded(try message(User_User.self, of: record), url: url)
+        case RecordType.serviceAccount.url:
+            return try encoded(try message(User_ServiceAccount.self, of: record), url: url)
+        case RecordType.context.url:
+            return try encoded(try message(Brokerfs_Context.self, of: record), url: url)
+        default:
+            var document = try message(Google_Protobuf_Struct.self, of: record)
+            Secret.hide(&document)
+            return JSONLayout.sorted(try encoded(document, url: url)[...])
+        }
+    }
+
+    private static func json(
+        _ session: Session_Session,
+        url: String
+    ) throws(DocumentError) -> [UInt8] {
+        var session = session
+        session.hideSecrets()
+        return try encoded(session, url: url)
+    }
+
+    /// Only for messages whose secrets are hidden.
+    private static func encoded(
+        _ message: some Message,
+        url: String
+    ) throws(DocumentError) -> [UInt8] {
         do {
-            switch record.dataTypeURL {
-            case RecordType.session.url:
-                var session = try Session_Session(serializedBytes: record.payload)
-                session.hideSecrets()
-                let json: [UInt8] = try session.jsonUTF8Bytes(options: encoding)
-                return JSONLayout.sortMembers(of: "claims", in: json)
-            case RecordType.user.url:
-                let json: [UInt8] = try User_User(serializedBytes: record.payload)
-                    .jsonUTF8Bytes(options: encoding)
-                return JSONLayout.sortMembers(of: "claims", in: json)
-            case RecordType.serviceAccount.url:
-                return try User_ServiceAccount(serializedBytes: record.payload)
-                    .jsonUTF8Bytes(options: encoding)
-            case RecordType.context.url:
-                return try Brokerfs_Context(serializedBytes: record.payload)
-                    .jsonUTF8Bytes(options: encoding)
-            default:
-                var document = try Google_Protobuf_Struct(serializedBytes: record.payload)
-                Secret.hide(&document)
-                let json: [UInt8] = try document.jsonUTF8Bytes(options: encoding)
-                return JSONLayout.sorted(json[...])
-            }
+            return try message.jsonUTF8Bytes(options: encoding)
         } catch {
-            throw .undecodable(type: record.dataTypeURL)
+            throw .undecodable(type: url)
         }
     }
 

@@ -6,24 +6,44 @@
 /// swift-protobuf wrote, so it is known to be valid JSON; this is a layout, not a parser.
 enum JSONLayout {
     /// Orders the members by `order` (others follow as they came) and lays the object out.
-    static func layOut(_ compact: [UInt8], order: [String] = []) -> [UInt8] {
-        let members = members(of: compact[...])
-        guard !members.isEmpty else { return Array("{}\n".utf8) }
+    ///
+    /// Inside of the members of `sorting`, objects have their members sorted.
+    static func layOut(
+        _ compact: [UInt8],
+        order: [String] = [],
+        sorting: [String] = []
+    ) -> [UInt8] {
+        var rest = members(of: compact[...])
+        guard !rest.isEmpty else { return Array("{}\n".utf8) }
         var output: [UInt8] = []
-        output.reserveCapacity(compact.count + compact.count / 4 + 16)
+        output.reserveCapacity(compact.count + compact.count / 8 + 64)
         output.append(contentsOf: "{\n".utf8)
-        let keys = order.map { Array("\"\($0)\":".utf8) }
-        var rest = members
-        for key in keys {
+        let sorting = sorting.map(prefix(ofMember:))
+        for key in order.map(prefix(ofMember:)) {
             guard let index = rest.firstIndex(where: { $0.starts(with: key) }) else { continue }
-            appendMember(rest.remove(at: index), to: &output)
+            let member = rest.remove(at: index)
+            appendLine(sorting.contains(key) ? sortedMember(member, key) : member, to: &output)
         }
         for member in rest {
-            appendMember(member, to: &output)
+            let key = sorting.first { member.starts(with: $0) }
+            appendLine(key.map { sortedMember(member, $0) } ?? member, to: &output)
         }
         output.removeLast(2)
         output.append(contentsOf: "\n}\n".utf8)
         return output
+    }
+
+    private static func prefix(ofMember key: String) -> [UInt8] { Array("\"\(key)\":".utf8) }
+
+    private static func sortedMember(
+        _ member: ArraySlice<UInt8>,
+        _ key: [UInt8]
+    )
+        -> ArraySlice<UInt8>
+    {
+        var output = key
+        appendSorted(member.dropFirst(key.count), to: &output)
+        return output[...]
     }
 
     /// Sorts the members of every object in `value` by the bytes of their keys.
@@ -31,99 +51,102 @@ enum JSONLayout {
     /// swift-protobuf writes a `google.protobuf.Struct` in the order of a dictionary, which is
     /// another one in every process; a document has one text.
     static func sorted(_ value: ArraySlice<UInt8>) -> [UInt8] {
-        guard let first = value.first, let last = value.last else { return [] }
-        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else {
-            // Every number of a Struct is a double; a whole one is shown as it was written.
-            let isWhole = first != UInt8(ascii: "\"") && value.suffix(2) == ArraySlice(".0".utf8)
-            return Array(isWhole ? value.dropLast(2) : value)
-        }
-        var parts = members(of: value).map { part in
-            guard first == UInt8(ascii: "{") else {
-                return (key: part[..<part.startIndex], value: part)
-            }
-            let end = keyEnd(of: part)
-            return (key: part[..<end], value: part[end...])
-        }
-        parts.sort { $0.key.lexicographicallyPrecedes($1.key) }
-        let texts = parts.map { Array($0.key) + sorted($0.value) }
-        return [first] + texts.joined(separator: [UInt8(ascii: ",")]) + [last]
+        var output: [UInt8] = []
+        output.reserveCapacity(value.count)
+        appendSorted(value, to: &output)
+        return output
     }
 
-    /// Sorts everything inside of one member of an object.
-    static func sortMembers(of key: String, in compact: [UInt8]) -> [UInt8] {
-        let prefix = Array("\"\(key)\":".utf8)
-        guard let member = members(of: compact[...]).first(where: { $0.starts(with: prefix) })
-        else {
-            return compact
+    private static func appendSorted(_ value: ArraySlice<UInt8>, to output: inout [UInt8]) {
+        guard let first = value.first, let last = value.last else { return }
+        guard first == openBrace || first == openBracket else {
+            // Every number of a Struct is a double; a whole one is shown as it was written.
+            let isWhole = first != quote && value.suffix(2).elementsEqual(".0".utf8)
+            return output.append(contentsOf: isWhole ? value.dropLast(2) : value)
         }
-        let value = member.dropFirst(prefix.count)
-        return Array(compact[..<value.startIndex]) + sorted(value)
-            + Array(compact[value.endIndex...])
+        var parts = members(of: value).map { part in
+            (part: part, valueStart: first == openBrace ? keyEnd(of: part) : part.startIndex)
+        }
+        if first == openBrace {
+            parts.sort {
+                $0.part[..<$0.valueStart].lexicographicallyPrecedes($1.part[..<$1.valueStart])
+            }
+        }
+        output.append(first)
+        for (part, valueStart) in parts {
+            output.append(contentsOf: part[..<valueStart])
+            appendSorted(part[valueStart...], to: &output)
+            output.append(comma)
+        }
+        if !parts.isEmpty { output.removeLast() }
+        output.append(last)
     }
 
     /// Where the value of a member begins: after the colon that ends its key.
     private static func keyEnd(of member: ArraySlice<UInt8>) -> Int {
-        var scanner = StringScanner()
-        for index in member.indices where !scanner.isInString(after: member[index]) {
-            return index + 1
-        }
-        return member.endIndex
+        endOfString(in: member, from: member.startIndex) + 1
     }
 
     /// The members of the outermost object, each with its key, or the elements of an array.
     static func members(of compact: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
         var members: [ArraySlice<UInt8>] = []
-        var scanner = StringScanner()
         var depth = 0
         var start = compact.startIndex + 1
-        for index in compact.indices {
-            let byte = compact[index]
-            guard !scanner.isInString(after: byte) else { continue }
-            switch byte {
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+        var index = compact.startIndex
+        while index < compact.endIndex {
+            switch compact[index] {
+            case quote:
+                index = endOfString(in: compact, from: index)
+                continue
+            case openBrace, openBracket: depth += 1
+            case closeBrace, closeBracket:
                 depth -= 1
                 if depth == 0, index > start { members.append(compact[start..<index]) }
-            case UInt8(ascii: ",") where depth == 1:
+            case comma where depth == 1:
                 members.append(compact[start..<index])
                 start = index + 1
             default: break
             }
+            index += 1
         }
         return members
     }
 
-    private static func appendMember(_ member: ArraySlice<UInt8>, to output: inout [UInt8]) {
+    private static func appendLine(_ member: ArraySlice<UInt8>, to output: inout [UInt8]) {
         output.append(contentsOf: "  ".utf8)
-        var scanner = StringScanner()
-        for byte in member {
-            output.append(byte)
-            guard !scanner.isInString(after: byte) else { continue }
-            if byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") {
+        var copied = member.startIndex
+        var index = member.startIndex
+        while index < member.endIndex {
+            let byte = member[index]
+            guard byte != quote else {
+                index = endOfString(in: member, from: index)
+                continue
+            }
+            index += 1
+            if byte == comma || byte == colon {
+                output.append(contentsOf: member[copied..<index])
                 output.append(UInt8(ascii: " "))
+                copied = index
             }
         }
+        output.append(contentsOf: member[copied...])
         output.append(contentsOf: ",\n".utf8)
     }
 
-    /// Knows whether the byte just seen belongs to a string.
-    private struct StringScanner {
-        private var inString = false
-        private var escaped = false
-
-        mutating func isInString(after byte: UInt8) -> Bool {
-            guard inString else {
-                inString = byte == UInt8(ascii: "\"")
-                return inString
-            }
-            if escaped {
-                escaped = false
-            } else if byte == UInt8(ascii: "\\") {
-                escaped = true
-            } else if byte == UInt8(ascii: "\"") {
-                inString = false
-            }
-            return true
+    /// The index after the closing quote of the string that opens at `start`.
+    private static func endOfString(in text: ArraySlice<UInt8>, from start: Int) -> Int {
+        var index = start + 1
+        while text[index] != quote {
+            index += text[index] == UInt8(ascii: "\\") ? 2 : 1
         }
+        return index + 1
     }
+
+    private static let quote = UInt8(ascii: "\"")
+    private static let comma = UInt8(ascii: ",")
+    private static let colon = UInt8(ascii: ":")
+    private static let openBrace = UInt8(ascii: "{")
+    private static let closeBrace = UInt8(ascii: "}")
+    private static let openBracket = UInt8(ascii: "[")
+    private static let closeBracket = UInt8(ascii: "]")
 }

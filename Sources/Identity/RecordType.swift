@@ -43,7 +43,7 @@ package struct RecordType: Hashable, Sendable {
 
     /// Hashes the bytes of the URL.
     package func hash(into hasher: inout Hasher) {
-        for byte in url.utf8 { hasher.combine(byte) }
+        url.hashBytes(into: &hasher)
     }
 
     /// Reads a short name or a type URL, as `load` and `path` take them.

@@ -5,7 +5,7 @@ package import Identity
 import Log
 package import Logging
 package import Replica
-package import Store
+import Store
 import Synchronization
 
 /// A mount, told of every change.
@@ -32,6 +32,7 @@ package final class LocalNode: Sendable {
     let inbox: Mailbox<Inbound>
     private let threads: Mutex<[WorkerThread]>
     private let lock: DirectoryLock
+    private let currentView: StateView
 
     /// What reaches the replica thread.
     enum Inbound: Sendable {
@@ -59,7 +60,9 @@ package final class LocalNode: Sendable {
             throw error
         }
         store = opened.store
-        shared = SharedState(name: configuration.name)
+        let shared = SharedState(name: configuration.name)
+        self.shared = shared
+        currentView = StateView(store, cluster: { shared.cluster }, events: { shared.events })
         inbox = Mailbox()
         threads = Mutex([])
         let replica = Replica(opened.records, limits: configuration.replica)
@@ -70,7 +73,7 @@ package final class LocalNode: Sendable {
     }
 
     private func start(
-        _ replica: consuming Replica<RocksStore>,
+        _ replica: consuming Replica,
         _ entries: consuming DurableLog<PosixDisk>
     ) {
         let replies = Mailbox<ReplyJob>()
@@ -104,13 +107,10 @@ package final class LocalNode: Sendable {
     }
 
     /// The current state, readable from any thread.
-    package func view() -> StateView<RocksStore> {
-        let shared = shared
-        return StateView(store, cluster: { shared.cluster }, events: { shared.events })
-    }
+    package func view() -> StateView { currentView }
 
     /// One moment of the state: what is read from it belongs together.
-    package func snapshot() throws(ViewError) -> StateView<RocksSnapshot> {
+    package func snapshot() throws(ViewError) -> StateView {
         let shared = shared
         do throws(StoreError) {
             let snapshot = try store.snapshot()

@@ -17,6 +17,8 @@ package struct NodeConfiguration: Sendable {
     package var replica = ReplicaLimits()
     /// Below this much free space only revocations are accepted, bytes.
     package var diskReserveBytes: UInt64 = 64 << 20
+    /// How often the free space is looked at.
+    package var spaceCheckNanoseconds: UInt64 = 50_000_000
     /// The state is flushed, and the log behind it dropped, after this many bytes of commands.
     package var flushBytes = 32 << 20
 

@@ -9,7 +9,7 @@ import Store
 /// The files of a data directory, opened and brought up to date.
 struct OpenedFiles {
     let store: RocksStore
-    let records: RecordStore<RocksStore>
+    let records: RecordStore
     let entries: DurableLog<PosixDisk>
 
     /// Opens the state and the log and replays what the state has not seen.
@@ -32,7 +32,7 @@ struct OpenedFiles {
         _ store: RocksStore,
         _ configuration: NodeConfiguration,
         _ log: Logger
-    ) throws(NodeError) -> (DurableLog<PosixDisk>, RecordStore<RocksStore>) {
+    ) throws(NodeError) -> (DurableLog<PosixDisk>, RecordStore) {
         let entries: DurableLog<PosixDisk>
         do throws(LogError) {
             entries = try DurableLog(
@@ -43,7 +43,7 @@ struct OpenedFiles {
         } catch {
             throw .log(error)
         }
-        var records: RecordStore<RocksStore>
+        var records: RecordStore
         do throws(StoreError) { records = try RecordStore(store) } catch { throw .store(error) }
         let replayed: UInt64
         do throws(RecoveryError) {

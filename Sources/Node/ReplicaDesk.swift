@@ -21,10 +21,11 @@ struct ReplyJob: Sendable {
 /// INVARIANT: nothing here waits for a disk, a mount or a caller.
 final class ReplicaDesk: @unchecked Sendable {
     // SAFETY: `replica` and the counters are used by the replica thread alone after `init`.
-    private var replica: Replica<RocksStore>
+    private var replica: Replica
     private var bytesSinceFlush = 0
     private var isFlushing = false
     private var isShuttingDown = false
+    private var nextSpaceCheck: UInt64 = 0
 
     private let node: LocalNode
     private let disk: Mailbox<DiskJob>
@@ -32,7 +33,7 @@ final class ReplicaDesk: @unchecked Sendable {
     private let flushes: Mailbox<UInt64>
 
     init(
-        replica: consuming Replica<RocksStore>,
+        replica: consuming Replica,
         node: LocalNode,
         disk: Mailbox<DiskJob>,
         replies: Mailbox<ReplyJob>,
@@ -67,7 +68,7 @@ final class ReplicaDesk: @unchecked Sendable {
             }
         }
         if !proposals.isEmpty { perform(replica.step(.propose(proposals, at: at, now: now))) }
-        if !isShuttingDown { checkSpace() }
+        if !isShuttingDown { checkSpace(now) }
         perform(replica.step(.tick(at: at, now: now)))
         node.shared.publish(replica)
     }
@@ -85,6 +86,10 @@ final class ReplicaDesk: @unchecked Sendable {
             case .append(let entries):
                 bytesSinceFlush += entries.reduce(0) { $0 + $1.payload.count }
                 disk.send(.append(entries))
+            case .prepare:
+                // Nobody who waits for an answer waits for the next batch.
+                send(&job)
+                perform(replica.step(.prepare))
             case .warn(let effects):
                 if !effects.isEmpty { for observer in observers { observer.willApply(effects) } }
                 perform(replica.step(.warned))
@@ -105,8 +110,14 @@ final class ReplicaDesk: @unchecked Sendable {
                 node.log.critical("the node stops taking writes", metadata: ["reason": "\(reason)"])
             }
         }
-        if !job.effects.isEmpty || !job.replies.isEmpty { replies.send(job) }
+        send(&job)
         if bytesSinceFlush >= node.configuration.flushBytes { flush() }
+    }
+
+    private func send(_ job: inout ReplyJob) {
+        guard !job.effects.isEmpty || !job.replies.isEmpty else { return }
+        replies.send(job)
+        job = ReplyJob()
     }
 
     private var observers: [any MountObserver] { node.shared.observers.withLock { $0 } }
@@ -118,7 +129,10 @@ final class ReplicaDesk: @unchecked Sendable {
         bytesSinceFlush = 0
     }
 
-    private func checkSpace() {
+    /// Asks the file system at intervals: it would cost more than a change does.
+    private func checkSpace(_ now: UInt64) {
+        guard now >= nextSpaceCheck else { return }
+        nextSpaceCheck = now + node.configuration.spaceCheckNanoseconds
         let directory = node.configuration.dataDirectory
         guard let free = try? PosixDisk().freeBytes(in: directory) else { return }
         node.shared.setLowOnSpace(free < node.configuration.diskReserveBytes)

@@ -61,7 +61,7 @@ final class SharedState: Sendable {
         }
     }
 
-    func publish(_ replica: borrowing Replica<RocksStore>) {
+    func publish(_ replica: borrowing Replica) {
         let applied = replica.store.metadata.appliedIndex
         let committed = replica.commitIndex
         progress.withLock {
@@ -121,7 +121,7 @@ final class SharedState: Sendable {
     }
 
     /// The retained changes become the beginning of `events/all.jsonl`.
-    func loadEvents(from reader: RecordReader<RocksStore>, log: Logger) {
+    func loadEvents(from reader: RecordReader, log: Logger) {
         do {
             var version = try reader.metadata().earliestChange - 1
             while case .changes(let changes) = try reader.changes(after: version, limit: 1000),

@@ -33,6 +33,8 @@ package struct Proposal: Sendable {
 package enum Event: Sendable {
     /// Changes somebody wants. `at` is the wall clock, `now` the monotonic clock in nanoseconds.
     case propose([Proposal], at: Timestamp, now: UInt64)
+    /// The disk is at work on the last `.append`; see ``Action/prepare``.
+    case prepare
     /// The entries of the last `.append` up to this index are durable.
     case written(through: UInt64)
     /// The entries of the last `.append` are not in the log, and never will be.
@@ -59,6 +61,10 @@ package enum AppendFailure: Equatable, Sendable {
 package enum Action: Sendable {
     /// Make these entries durable, then say `.written`; one append is outstanding at a time.
     case append([LogEntry])
+    /// Say `.prepare` while the disk is at work: what comes after it is worked out meanwhile.
+    ///
+    /// An owner that does not is slower and nothing else.
+    case prepare
     /// Readers' caches will be wrong in this way from `.warned` on: note it, then say `.warned`.
     case warn([Effect])
     /// The state has changed; readers see it now.

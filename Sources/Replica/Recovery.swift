@@ -22,9 +22,9 @@ package enum RecoveryError: Error, Equatable, Sendable {
 /// batch as its changes.
 package enum Recovery {
     /// Returns how many entries were replayed.
-    package static func replay<Base: KeyValueStore, D: Disk>(
+    package static func replay<D: Disk>(
         _ log: borrowing DurableLog<D>,
-        into store: inout RecordStore<Base>
+        into store: inout RecordStore
     ) throws(RecoveryError) -> UInt64 {
         let applied = store.metadata.appliedIndex
         guard applied + 1 >= log.firstIndex, applied <= log.lastIndex else {
@@ -52,9 +52,9 @@ package enum Recovery {
         }
     }
 
-    private static func apply<Base: KeyValueStore>(
+    private static func apply(
         _ entry: LogEntry,
-        to store: inout RecordStore<Base>
+        to store: inout RecordStore
     ) throws(RecoveryError) {
         let command: Command
         do throws(DocumentError) {

@@ -33,8 +33,8 @@ package struct ReplicaLimits: Sendable {
 /// INVARIANT: a reply to a proposal leaves only after its entry is durable and applied.
 /// INVARIANT: at most one append is outstanding, until its entries are applied; what arrives
 /// meanwhile is one later append.
-package struct Replica<Base: KeyValueStore> {
-    package private(set) var store: RecordStore<Base>
+package struct Replica {
+    package private(set) var store: RecordStore
     private let limits: ReplicaLimits
     private let term: UInt64
 
@@ -43,7 +43,7 @@ package struct Replica<Base: KeyValueStore> {
     private var inFlight: [Pending] = []
     private var isAppending = false
     /// Worked out and not visible yet: between `.warn` and `.warned`.
-    private var prepared: RecordStore<Base>.Prepared?
+    private var prepared: RecordStore.Prepared?
     package private(set) var lastIndex: UInt64
     package private(set) var commitIndex: UInt64
     private var flushedIndex: UInt64
@@ -60,7 +60,7 @@ package struct Replica<Base: KeyValueStore> {
     }
 
     /// Takes over a store whose log has been replayed with ``recover(_:)``.
-    package init(_ store: RecordStore<Base>, term: UInt64 = 1, limits: ReplicaLimits = .init()) {
+    package init(_ store: RecordStore, term: UInt64 = 1, limits: ReplicaLimits = .init()) {
         self.store = store
         self.limits = limits
         self.term = term
@@ -81,6 +81,8 @@ package struct Replica<Base: KeyValueStore> {
         switch event {
         case .propose(let proposals, let at, let now):
             for proposal in proposals { receive(proposal, at: at, now: now, &actions) }
+        case .prepare:
+            prepareAhead()
         case .written(let index):
             receiveWritten(through: index, &actions)
         case .appendFailed(let failure):
@@ -147,6 +149,7 @@ package struct Replica<Base: KeyValueStore> {
         waiting.removeFirst(entries.count)
         isAppending = true
         actions.append(.append(entries))
+        actions.append(.prepare)
     }
 
     private mutating func receiveWritten(through index: UInt64, _ actions: inout [Action]) {
@@ -161,6 +164,7 @@ package struct Replica<Base: KeyValueStore> {
     ) {
         precondition(isAppending, "only an outstanding append can fail")
         isAppending = false
+        prepared = nil
         let lost = inFlight.filter { $0.index > commitIndex }
         inFlight.removeAll { $0.index > commitIndex }
         lastIndex = commitIndex
@@ -173,12 +177,21 @@ package struct Replica<Base: KeyValueStore> {
         }
     }
 
+    private var placedInFlight: [RecordStore.Placed] {
+        inFlight.map { .init($0.command, at: .init(term: term, index: $0.index)) }
+    }
+
+    /// Works out what becomes visible only once it is durable.
+    private mutating func prepareAhead() {
+        guard isAppending, prepared == nil else { return }
+        // A store that cannot be read now is asked again when it matters.
+        prepared = try? store.prepare(placedInFlight)
+    }
+
     private mutating func prepareCommitted(_ actions: inout [Action]) {
-        let placed = inFlight.map {
-            RecordStore<Base>.Placed($0.command, at: .init(term: term, index: $0.index))
-        }
         do throws(StoreError) {
-            let prepared = try store.prepare(placed)
+            let prepared =
+                if let ahead = self.prepared { ahead } else { try store.prepare(placedInFlight) }
             self.prepared = prepared
             actions.append(.warn(prepared.outcomes.flatMap(\.effects)))
         } catch {
@@ -254,7 +267,7 @@ package struct Replica<Base: KeyValueStore> {
     private func hasMaintenance(_ command: Command) -> Bool {
         guard inFlight.isEmpty, waiting.isEmpty else { return true }
         let index = store.metadata.appliedIndex + 1
-        let placed = RecordStore<Base>.Placed(command, at: .init(term: term, index: index))
+        let placed = RecordStore.Placed(command, at: .init(term: term, index: index))
         guard case .success(let applied)? = (try? store.prepare([placed]))?.outcomes.first?.result
         else { return false }
         return applied.count > 0

@@ -5,14 +5,14 @@ package import Identity
 package import Store
 
 /// The state as the tree reads it: records, and what this node knows of the cluster.
-package struct StateView<Base: KeyValueReader>: IdentityView {
-    private let reader: RecordReader<Base>
+package final class StateView: IdentityView {
+    private let reader: RecordReader
     private let currentCluster: @Sendable () -> ClusterState
     private let currentEvents: @Sendable () -> EventText
 
     /// A view over a store or a snapshot; what is not a record is asked for when it is read.
     package init(
-        _ base: Base,
+        _ base: any KeyValueReader,
         isMoment: Bool = false,
         cluster: @escaping @Sendable () -> ClusterState,
         events: @escaping @Sendable () -> EventText

@@ -55,7 +55,7 @@ extension Application {
 
     private mutating func forEachRecord(
         of type: RecordType,
-        _ body: (inout Transaction<Transaction<Base>>, String, RecordHeader) -> Void
+        _ body: (inout Transaction, String, RecordHeader) -> Void
     ) throws(ApplyError) {
         let entries = try read { () throws(StoreError) in
             try reader.entries(in: .records(type), after: 0, limit: .max)

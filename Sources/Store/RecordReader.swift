@@ -51,14 +51,14 @@ package struct StoreMetadata: Equatable, Sendable {
 }
 
 /// Queries over the records of one moment (a snapshot) or of now (the store itself).
-package struct RecordReader<Base: KeyValueReader>: Sendable {
-    package let base: Base
+package struct RecordReader: Sendable {
+    package let base: any KeyValueReader
     private let isMoment: Bool
 
     /// Reads from a store, a snapshot, or a command in progress.
     ///
     /// `isMoment` says that nothing changes between two reads, as in a snapshot.
-    package init(_ base: Base, isMoment: Bool = false) {
+    package init(_ base: any KeyValueReader, isMoment: Bool = false) {
         self.base = base
         self.isMoment = isMoment
     }

@@ -1,40 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The writes of one command before they are one batch: reads see them, nobody else does.
+/// The writes of some commands before they are one batch: reads see them, nobody else does.
 ///
-/// Throwing a transaction away undoes the command; committing it is one atomic write.
-struct Transaction<Base: KeyValueReader>: KeyValueReader {
-    private let base: Base
-    /// What the command wrote, by key; an absent value is a deletion.
-    private var overlay: [[UInt8]: [UInt8]?] = [:]
-    private(set) var batch = WriteBatch()
+/// Throwing a transaction away undoes all of it, rolling back what was written since the last
+/// savepoint; committing it is one atomic write.
+///
+/// INVARIANT: each key stands once in `writes`, in the order of the first write to it, so the
+/// batch is the same on every node.
+struct Transaction: KeyValueReader {
+    private let base: any KeyValueReader
+    private var writes: [Write] = []
+    /// Where in `writes` a key stands.
+    private var places: [HashedKey: Int] = [:]
+    /// What undoes the writes since the last savepoint, oldest first.
+    private var undo: [Undo] = []
 
-    init(over base: Base) {
+    private struct Write {
+        var key: HashedKey
+        /// Absent: the key is deleted.
+        var value: [UInt8]?
+    }
+
+    private enum Undo {
+        /// The last of `writes` was not there.
+        case append
+        case replace(place: Int, value: [UInt8]?)
+    }
+
+    init(over base: any KeyValueReader) {
         self.base = base
     }
 
+    /// Everything written, as one batch.
+    var batch: WriteBatch {
+        var batch = WriteBatch(capacity: writes.count)
+        for write in writes {
+            if let value = write.value {
+                batch.put(write.key.bytes, value)
+            } else {
+                batch.delete(write.key.bytes)
+            }
+        }
+        return batch
+    }
+
     mutating func put(_ key: [UInt8], _ value: [UInt8]) {
-        overlay[key] = .some(value)
-        batch.put(key, value)
+        write(HashedKey(bytes: key), value)
     }
 
     mutating func delete(_ key: [UInt8]) {
-        overlay[key] = .some(nil)
-        batch.delete(key)
+        write(HashedKey(bytes: key), nil)
     }
 
-    /// Takes over what a transaction over this one wrote.
-    mutating func merge(_ inner: WriteBatch) {
-        for operation in inner.operations {
-            switch operation {
-            case .put(let key, let value): put(key, value)
-            case .delete(let key): delete(key)
+    private mutating func write(_ key: HashedKey, _ value: [UInt8]?) {
+        if let place = places[key] {
+            undo.append(.replace(place: place, value: writes[place].value))
+            writes[place].value = value
+        } else {
+            undo.append(.append)
+            places[key] = writes.count
+            writes.append(Write(key: key, value: value))
+        }
+    }
+
+    /// Keeps what was written so far whatever is rolled back later.
+    mutating func setSavepoint() {
+        undo.removeAll(keepingCapacity: true)
+    }
+
+    /// Undoes what was written since the last savepoint.
+    mutating func rollBack() {
+        while let step = undo.popLast() {
+            switch step {
+            case .append: places[writes.removeLast().key] = nil
+            case .replace(let place, let value): writes[place].value = value
             }
         }
     }
 
     func get(_ key: [UInt8]) throws(StoreError) -> [UInt8]? {
-        if let written = overlay[key] { return written }
+        if let place = places[HashedKey(bytes: key)] { return writes[place].value }
         return try base.get(key)
     }
 
@@ -42,8 +87,10 @@ struct Transaction<Base: KeyValueReader>: KeyValueReader {
         of key: [UInt8],
         _ body: (Span<UInt8>) -> R
     ) throws(StoreError) -> R? {
-        guard let written = overlay[key] else { return try base.withValue(of: key, body) }
-        guard let value = written else { return nil }
+        guard let place = places[HashedKey(bytes: key)] else {
+            return try base.withValue(of: key, body)
+        }
+        guard let value = writes[place].value else { return nil }
         return body(value.span)
     }
 
@@ -52,43 +99,46 @@ struct Transaction<Base: KeyValueReader>: KeyValueReader {
         below upper: [UInt8],
         _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool
     ) throws(StoreError) {
-        // The dictionary's order cannot be seen: the keys are sorted before they are used.
-        let written = overlay.keys
-            .filter { !$0.lexicographicallyPrecedes(lower) && $0.lexicographicallyPrecedes(upper) }
-            .sorted { $0.lexicographicallyPrecedes($1) }
+        let written =
+            writes
+            .filter { !keyPrecedes($0.key.bytes, lower) && keyPrecedes($0.key.bytes, upper) }
+            .sorted { keyPrecedes($0.key.bytes, $1.key.bytes) }
         var next = 0
         var goOn = true
-        func give(_ key: [UInt8]) -> Bool {
-            guard case .some(.some(let value)) = overlay[key] else { return true }
-            return body(key.span, value.span)
+        func giveNext() {
+            let (key, value) = (written[next].key.bytes, written[next].value)
+            next += 1
+            if let value { goOn = body(key.span, value.span) }
         }
         try base.scan(from: lower, below: upper) { key, value in
             let stored = [UInt8](copying: key)
-            while next < written.count, written[next].lexicographicallyPrecedes(stored) {
-                goOn = give(written[next])
-                next += 1
-                if !goOn { return false }
+            while goOn, next < written.count, keyPrecedes(written[next].key.bytes, stored) {
+                giveNext()
             }
-            if next < written.count, written[next] == stored {
-                goOn = give(stored)
-                next += 1
+            guard goOn else { return false }
+            if next < written.count, written[next].key.bytes == stored {
+                giveNext()
             } else {
                 goOn = body(key, value)
             }
             return goOn
         }
-        while goOn, next < written.count {
-            goOn = give(written[next])
-            next += 1
-        }
+        while goOn, next < written.count { giveNext() }
+    }
+}
+
+/// A key that is hashed as one run of bytes; an array is hashed byte by byte.
+private struct HashedKey: Hashable {
+    let bytes: [UInt8]
+
+    func hash(into hasher: inout Hasher) {
+        unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     }
 }
 
 extension [UInt8] {
     /// Copies what a store lends for the length of a call.
     init(copying span: Span<UInt8>) {
-        self = []
-        reserveCapacity(span.count)
-        for index in span.indices { append(span[index]) }
+        self = unsafe span.withUnsafeBytes { unsafe [UInt8]($0) }
     }
 }

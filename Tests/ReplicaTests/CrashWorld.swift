@@ -27,7 +27,7 @@ struct CrashWorld {
     private var disk = SimulatedDisk()
     private var base = MemoryStore()
     private var log: DurableLog<SimulatedDisk>
-    private var replica: Replica<MemoryStore>
+    private var replica: Replica
     private var now: UInt64 = 0
     private var nextID: UInt64 = 0
     private let at = Timestamp(seconds: 1_800_000_000)
@@ -111,6 +111,8 @@ struct CrashWorld {
         guard !outbox.isEmpty else { return }
         switch outbox.removeFirst() {
         case .append(let entries): try append(entries)
+        case .prepare:
+            if Bool.random(using: &random) { outbox += replica.step(.prepare) }
         case .warn: outbox += replica.step(.warned)
         case .applied: break
         case .reply(let id, .success): acknowledge(id)
@@ -225,7 +227,7 @@ struct CrashWorld {
         settle(found)
     }
 
-    private func checkContext(_ reader: RecordReader<MemoryStore>) throws {
+    private func checkContext(_ reader: RecordReader) throws {
         for key in context.keys.sorted() {
             let record = try reader.record(.context, "risk/\(key)")
             let value = try record.map {

@@ -19,8 +19,10 @@ package struct WriteBatch: Sendable, Equatable {
     /// The bytes of all keys and values, not counting the engine's overhead.
     package private(set) var byteCount = 0
 
-    /// An empty batch.
-    package init() {}
+    /// An empty batch with room for so many operations.
+    package init(capacity: Int = 0) {
+        operations.reserveCapacity(capacity)
+    }
 
     /// The number of operations, repeated keys counted each time.
     package var count: Int { operations.count }

@@ -69,7 +69,7 @@ struct MaintenanceTests {
             func apply(_ milliseconds: Int32, _ kind: Command.Kind) throws {
                 let at = Timestamp(seconds: 5, nanoseconds: milliseconds * 1_000_000)
                 let index = rig.store.metadata.appliedIndex + 1
-                let place = EngineRecords.Position(term: 1, index: index)
+                let place = RecordStore.Position(term: 1, index: index)
                 _ = try rig.store.apply(Command(at: at, kind: kind), at: place)
             }
             try apply(0, .put([try Make.user("a")]))

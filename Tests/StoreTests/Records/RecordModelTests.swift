@@ -88,7 +88,7 @@ private struct ModelRun {
         let highest = rig.store.metadata.lastNumber
         let index = rig.store.metadata.appliedIndex + 1
         let changesBefore = model.changes.count
-        let position = EngineRecords.Position(term: 1, index: index)
+        let position = RecordStore.Position(term: 1, index: index)
         let outcome = try rig.store.apply(command, at: position)
         let expected = model.apply(command)
         guard outcome.result.map(\.count) == expected else {

@@ -4,61 +4,10 @@ import Identity
 import Store
 import Testing
 
-/// Either engine as one type, so that a record store over it has one type too.
-enum EngineStore: KeyValueStore {
-    case memory(MemoryStore)
-    case rocks(RocksStore)
-
-    init(_ store: any KeyValueStore) throws(StoreError) {
-        switch store {
-        case let store as MemoryStore: self = .memory(store)
-        case let store as RocksStore: self = .rocks(store)
-        default: throw .io("no such engine")
-        }
-    }
-
-    var engine: any KeyValueStore {
-        switch self {
-        case .memory(let store): store
-        case .rocks(let store): store
-        }
-    }
-
-    func get(_ key: [UInt8]) throws(StoreError) -> [UInt8]? { try engine.get(key) }
-
-    func withValue<R>(of key: [UInt8], _ body: (Span<UInt8>) -> R) throws(StoreError) -> R? {
-        switch self {
-        case .memory(let store): try store.withValue(of: key, body)
-        case .rocks(let store): try store.withValue(of: key, body)
-        }
-    }
-
-    func scan(
-        from lower: [UInt8],
-        below upper: [UInt8],
-        _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool
-    ) throws(StoreError) {
-        switch self {
-        case .memory(let store): try store.scan(from: lower, below: upper, body)
-        case .rocks(let store): try store.scan(from: lower, below: upper, body)
-        }
-    }
-
-    func write(_ batch: WriteBatch) throws(StoreError) { try engine.write(batch) }
-    /// Not needed by these tests: the state of now stands for it.
-    func snapshot() throws(StoreError) -> EngineStore { self }
-    func flush() throws(StoreError) { try engine.flush() }
-    func checkpoint(to path: String) throws(StoreError) { try engine.checkpoint(to: path) }
-    func statistics() throws(StoreError) -> StoreStatistics { try engine.statistics() }
-    func close() { engine.close() }
-}
-
-typealias EngineRecords = RecordStore<EngineStore>
-
 /// A record store on one engine and the clock and log position of its next command.
 final class RecordRig {
     let place: StoreRig
-    var store: EngineRecords
+    var store: RecordStore
     /// Seconds of the leader's clock; every command takes its own second unless told otherwise.
     var now: Int64 = 1_000_000
 
@@ -66,7 +15,7 @@ final class RecordRig {
         var options = RocksOptions()
         options.blockCacheBytes = 1 << 20
         place = try StoreRig(engine, options)
-        store = try EngineRecords(EngineStore(place.open()))
+        store = try RecordStore(place.open())
     }
 
     /// Runs a test body and removes the files, whatever it throws.
@@ -76,22 +25,22 @@ final class RecordRig {
         try body(rig)
     }
 
-    var reader: RecordReader<EngineStore> { store.reader }
+    var reader: RecordReader { store.reader }
 
-    func placed(_ kinds: [Command.Kind]) -> [EngineRecords.Placed] {
+    func placed(_ kinds: [Command.Kind]) -> [RecordStore.Placed] {
         var index = store.metadata.appliedIndex
         return kinds.map { kind in
             index += 1
             now += 1
-            return EngineRecords.Placed(
+            return RecordStore.Placed(
                 Command(at: Timestamp(seconds: now), kind: kind),
-                at: EngineRecords.Position(term: 1, index: index)
+                at: RecordStore.Position(term: 1, index: index)
             )
         }
     }
 
     @discardableResult
-    func apply(_ kind: Command.Kind) throws -> EngineRecords.Outcome {
+    func apply(_ kind: Command.Kind) throws -> RecordStore.Outcome {
         let placed = placed([kind])[0]
         return try store.apply(placed.command, at: placed.position)
     }
@@ -130,7 +79,7 @@ final class RecordRig {
     func reopen() throws {
         try store.base.flush()
         store.base.close()
-        store = try EngineRecords(EngineStore(place.open()))
+        store = try RecordStore(place.open())
     }
 
     func ids(_ collection: IdentityCollection) throws -> [String] {

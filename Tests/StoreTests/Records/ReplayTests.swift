@@ -7,19 +7,19 @@ import Testing
 /// Same commands, same bytes: on both engines, in batches, and across a crash.
 @Suite("replay")
 struct ReplayTests {
-    private static func history(seed: UInt64) throws -> [EngineRecords.Placed] {
+    private static func history(seed: UInt64) throws -> [RecordStore.Placed] {
         var random = RandomCommands(seed: seed)
         return try (1...60).map { index in
-            EngineRecords.Placed(
+            RecordStore.Placed(
                 try random.next(),
-                at: EngineRecords.Position(term: 1 + UInt64(index / 20), index: UInt64(index))
+                at: RecordStore.Position(term: 1 + UInt64(index / 20), index: UInt64(index))
             )
         }
     }
 
     private static func dump(
         _ engine: Engine,
-        _ history: [EngineRecords.Placed]
+        _ history: [RecordStore.Placed]
     ) throws -> [Pair] {
         var pairs: [Pair] = []
         try RecordRig.with(engine) { rig in
@@ -115,7 +115,7 @@ struct ReplayTests {
     @Test("a failed write changes nothing and may be tried again")
     func failedWrite() throws {
         try RecordRig.with(.memory) { rig in
-            guard case .memory(let memory) = rig.store.base else { return }
+            let memory = try #require(rig.store.base as? MemoryStore)
             let placed = rig.placed([.put([try Make.user("a")])])
             memory.failNext(.write, with: .noSpace("full"))
             #expect(throws: StoreError.noSpace("full")) {
@@ -144,8 +144,7 @@ struct ReplayTests {
                 if random.below(6) == 0 { try rig.store.base.flush() }
                 guard crashes < 5, random.below(10) == 0 else { continue }
                 crashes += 1
-                let store = try rig.place.crash(rig.store.base.engine)
-                rig.store = try EngineRecords(EngineStore(store))
+                rig.store = try RecordStore(rig.place.crash(rig.store.base))
             }
             #expect(try rig.dump() == expected, "seed \(seed)")
         }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+
+/// Why applying stopped: the rules, or the store below.
+enum ApplyError: Error {
+    case refused(CommandError)
+    case store(StoreError)
+}
+
+/// Commands being applied, one after the other, and what the last of them has done so far.
+struct Application {
+    /// Holds what the commands wrote; a refused one is rolled back.
+    var transaction: Transaction
+    var metadata: StoreMetadata
+    /// The time of the command.
+    private(set) var at = Timestamp.epoch
+    private var effects: [Effect] = []
+    private var changes: [Change] = []
+
+    init(over base: any KeyValueReader, metadata: StoreMetadata) {
+        transaction = Transaction(over: base)
+        self.metadata = metadata
+    }
+
+    /// The state with everything done so far.
+    var reader: RecordReader { RecordReader(transaction) }
+
+    /// Applies a command in its place in the log.
+    mutating func apply(
+        _ command: Command,
+        at position: RecordStore.Position
+    ) throws(StoreError) -> RecordStore.Outcome {
+        precondition(position.index == metadata.appliedIndex + 1, "commands are applied in order")
+        metadata.appliedIndex = position.index
+        metadata.appliedTerm = position.term
+        metadata.lastAppliedAt = max(metadata.lastAppliedAt, command.at)
+        let before = metadata
+        at = command.at
+        (effects, changes) = ([], [])
+        transaction.setSavepoint()
+        do throws(ApplyError) {
+            let count = try apply(command.kind)
+            let applied = Applied(recordVersion: metadata.recordVersion, count: count)
+            return .init(result: .success(applied), effects: effects, changes: changes)
+        } catch {
+            switch error {
+            case .store(let error): throw error
+            case .refused(let error):
+                metadata = before
+                transaction.rollBack()
+                return .init(result: .failure(error), effects: [], changes: [])
+            }
+        }
+    }
+
+    private mutating func apply(_ kind: Command.Kind) throws(ApplyError) -> UInt64 {
+        switch kind {
+        case .put(let writes): try put(writes)
+        case .patch(let writes, let paths): try patch(writes, paths: paths)
+        case .revoke(let target, let reason): try revoke(target, reason: reason)
+        case .changeMembers(let change): try changeMembers(change)
+        case .deleteGroup(let group): try deleteGroup(group)
+        case .setOptions(let type, let options): try setOptions(type, options)
+        case .maintain(let retention, let recordsMax):
+            try maintain(changeRetentionSeconds: retention, recordsMax: Int(recordsMax))
+        case .beginHistory(let serverVersion): beginHistory(serverVersion)
+        }
+    }
+
+    /// A history keeps its name: a second beginning changes nothing.
+    private mutating func beginHistory(_ serverVersion: UInt64) -> UInt64 {
+        guard metadata.serverVersion == 0 else { return 0 }
+        metadata.serverVersion = serverVersion
+        return 1
+    }
+
+    mutating func nextNumber() -> UInt64 {
+        metadata.lastNumber += 1
+        return metadata.lastNumber
+    }
+
+    mutating func add(_ effect: Effect) {
+        effects.append(effect)
+    }
+
+    /// Takes the next version for a change of a record.
+    mutating func log(
+        _ kind: Change.Kind,
+        _ type: RecordType,
+        _ id: String,
+        user: String,
+        reason: String = ""
+    ) -> UInt64 {
+        metadata.recordVersion += 1
+        let change = Change(
+            version: metadata.recordVersion,
+            kind: kind,
+            type: type,
+            id: id,
+            at: at,
+            userID: user,
+            reason: reason
+        )
+        transaction.put(Key.change(change.version), Row.encode(change.row))
+        changes.append(change)
+        return change.version
+    }
+
+    /// Runs a read or another step below, with its error as ours.
+    func read<R>(_ body: () throws(StoreError) -> R) throws(ApplyError) -> R {
+        do throws(StoreError) { return try body() } catch { throw .store(error) }
+    }
+}
