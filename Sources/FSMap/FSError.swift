@@ -46,6 +46,8 @@ package enum FSError: Error, Equatable, Sendable {
     case stale
     /// EBUSY
     case busy
+    /// EBUSY: sessions of too many principals were removed one by one.
+    case braked
     /// ENFILE
     case tooManyOpen
 }

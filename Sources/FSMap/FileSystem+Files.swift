@@ -17,6 +17,7 @@ extension FileSystem {
         let entry = try entry(of: inode)
         guard entry.node.kind != .directory else { throw .isDirectory }
         guard entry.node.kind == .regular else { throw .invalid("a symbolic link is not opened") }
+        if case .scratch(let id) = entry.node { return try openScratch(id, inode, flags: flags) }
         let target = try writeTarget(of: entry.node, flags: flags)
         try refuseRevoked(entry.node, target: target, view: view)
         let isNeeded = flags.contains(.read) || (target != nil && flags.isDisjoint(with: .emptying))
@@ -131,6 +132,10 @@ extension FileSystem {
     ) throws(FSError) -> ArraySlice<UInt8> {
         let file = try file(handle)
         guard file.flags.contains(.read) else { throw .badHandle }
+        if case .scratch(let id) = file.node {
+            let bytes = state.withLock { $0.scratch[id]?.bytes } ?? []
+            return Self.slice(bytes, offset: offset, count: count)
+        }
         try refuseGone(file, view: view)
         if let stage = file.stage, stage.mode == .whole {
             return Self.slice(stage.bytes, offset: offset, count: count)
@@ -185,6 +190,7 @@ extension FileSystem {
         state.withLock { state in
             guard let file = state.files.removeValue(forKey: handle) else { return [] }
             state.stagedBytes -= file.stagedBytes
+            if case .scratch(let id) = file.node { state.scratch.released(id) }
             guard let entry = state.inodes[file.inode] else { return [] }
             state.inodes.update(file.inode) { $0.handles.removeAll { $0 == handle } }
             // The kernel believes since the open that the file is empty, whatever came of that.

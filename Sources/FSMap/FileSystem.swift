@@ -20,6 +20,9 @@ package final class FileSystem: Sendable {
         var directories: [UInt64: OpenDirectory] = [:]
         var recent: RecentChanges
         var pending: PendingDirectories
+        var scratch: ScratchFiles
+        var brake: UnlinkBrake
+        var lastErrors = LastErrors()
         var stagedBytes = 0
         private var lastHandle: UInt64 = 0
 
@@ -29,6 +32,8 @@ package final class FileSystem: Sendable {
                 changesMax: options.recentChangesMax
             )
             pending = PendingDirectories(countMax: options.pendingDirectoriesMax)
+            scratch = ScratchFiles(options.scratch)
+            brake = UnlinkBrake(options.brake)
         }
 
         mutating func nextHandle() -> UInt64 {
@@ -61,13 +66,20 @@ package final class FileSystem: Sendable {
         view: any IdentityView
     ) throws(FSError) -> LookupReply {
         let directory = try directory(parent)
-        guard case .node(let node) = try tree.resolve(name, in: directory, view: view) else {
+        let named = try tree.resolve(name, in: directory, view: view)
+        guard case .node(let node) = named else {
+            if let entry = scratchEntry(name, in: parent, directory, now: now) {
+                return .found(entry)
+            }
             // Which id a cut name will have is not known, so nobody can be told when it appears.
             let isCut = FileName.decode(name).map { if case .cut = $0 { true } else { false } }
             let isForgettable = directory.isVolatile || isCut == true
             return .missing(seconds: isForgettable ? 0 : options.cacheSeconds)
         }
         let found = try presence(of: node, in: directory, view: view)
+        if found == nil, let entry = scratchEntry(name, in: parent, directory, now: now) {
+            return .found(entry)
+        }
         return state.withLock { state in
             guard let found else {
                 let isForgettable =
@@ -100,6 +112,7 @@ package final class FileSystem: Sendable {
         view: any IdentityView
     ) throws(FSError) -> (Attributes, seconds: Double) {
         let entry = try entry(of: inode)
+        if case .scratch(let id) = entry.node { return (try scratchAttributes(id), 0) }
         let file = handle.flatMap { handle in state.withLock { $0.files[handle] } }
         guard !entry.isUncommitted else {
             let sizes = entry.handles.map { handle in
@@ -139,30 +152,6 @@ package final class FileSystem: Sendable {
         }
         guard try presence(of: node, view: view) != nil else { throw .stale }
         return Tree.linkTarget(ofMember: user)
-    }
-
-    /// The value of an extended attribute, without a line feed.
-    package func extendedAttribute(
-        _ name: String,
-        of inode: UInt64,
-        caller uid: UInt32,
-        view: any IdentityView
-    ) throws(FSError) -> [UInt8] {
-        let node = try entry(of: inode).node
-        guard !Metadata.isForeign(name) else { throw .unsupported }
-        guard let key = Metadata(name: name) else { throw .noAttribute }
-        let value = try tree.metadata(of: node, in: view).first { $0.key == key }?.value
-        guard let value else { throw .noAttribute }
-        return Array(value.utf8)
-    }
-
-    /// The names of the extended attributes.
-    package func extendedAttributes(
-        of inode: UInt64,
-        view: any IdentityView
-    ) throws(FSError) -> [String] {
-        let node = try entry(of: inode).node
-        return try tree.metadata(of: node, in: view).map(\.key.name)
     }
 
     /// Records and their payload bytes, for `statfs`.

@@ -69,6 +69,8 @@ struct Permissions: Equatable {
                 .clusterNodeFile:
                 (0o444, .root)
             case .member: (0o777, .root)
+            // Those of a scratch file are its creator's.
+            case .scratch: (0o600, .root)
             }
     }
 

@@ -77,6 +77,8 @@ struct Tree: Sendable {
                 sizeBytes: UInt64(events.bytes.count)
             )
         case .clusterFile, .clusterNode, .clusterNodeFile: return cluster(node, in: view)
+        // Not of the tree: the mount alone knows it.
+        case .scratch: return nil
         }
     }
 

@@ -28,7 +28,7 @@ func errnoValue(for error: FSError) -> Int32 {
     case .noAttribute: ENODATA  // The named attribute does not exist.
     case .unsupported: EOPNOTSUPP  // Operation not supported.
     case .stale: ESTALE  // Stale file handle.
-    case .busy: EBUSY  // Device or resource busy.
+    case .busy, .braked: EBUSY  // Device or resource busy.
     case .tooManyOpen: ENFILE  // Too many open files in system.
     }
 }
@@ -40,6 +40,11 @@ let bufferTooSmall: Int32 = ERANGE
 func reason(of error: FSError) -> String {
     switch error {
     case .invalid(let text), .io(let text): text
+    case .braked:
+        """
+        the sessions of many users were removed one by one: wait, use rmdir on a sessions \
+        directory or brokerfs revoke, or raise brake.unlinks
+        """
     default: String(cString: strerror(errnoValue(for: error)))
     }
 }

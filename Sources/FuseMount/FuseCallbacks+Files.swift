@@ -51,7 +51,7 @@ func openFile(
         server.openHandles.add(1, ordering: .relaxed)
         if !reply.opened(information) { server.release(opened.handle) }
     } catch {
-        server.refuse(reply, error, "open")
+        server.refuse(reply, error, "open", .file(inode))
     }
     server.settle(mark, inode: inode)
 }
@@ -73,9 +73,13 @@ func createFile(
         let (entry, opened) = try server.files.create(
             name,
             in: parent,
-            flags: flags,
-            now: server.node.monotonicNanoseconds(),
-            view: server.node.view()
+            CreateRequest(
+                flags: flags,
+                mode: mode,
+                caller: reply.caller,
+                now: server.node.monotonicNanoseconds(),
+                view: server.node.view()
+            )
         )
         information.set(opened, flags)
         server.openHandles.add(1, ordering: .relaxed)
@@ -86,7 +90,7 @@ func createFile(
         server.settle(mark, inode: entry.inode)
         server.settle(mark, name: name, in: parent)
     } catch {
-        server.refuse(reply, error, "create")
+        server.refuse(reply, error, "create", .directory(parent))
     }
 }
 
@@ -139,17 +143,19 @@ func writeFile(
             handle,
             offset: UInt64(clamping: offset),
             bytes: Array(UnsafeRawBufferPointer(start: bytes, count: count)),
+            now: server.node.monotonicNanoseconds(),
             view: server.node.view()
         )
         switch step {
         case .staged: server.answer(ticket) { $0.written(count) }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "write", handle: handle) { _, reply in
+            let change = Change(operation: "write", place: .file(inode), handle: handle)
+            server.commit(kind, for: ticket, change) { _, reply in
                 reply.written(count)
             }
         }
     } catch {
-        server.refuse(ticket, error, "write")
+        server.refuse(ticket, error, "write", .file(inode))
     }
 }
 
@@ -166,12 +172,13 @@ func flushFile(
         switch try server.files.flush(handle, view: server.node.view()) {
         case .clean: server.answer(ticket) { $0.status(0) }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "flush", handle: handle) { _, reply in
+            let change = Change(operation: "flush", place: .file(inode), handle: handle)
+            server.commit(kind, for: ticket, change) { _, reply in
                 reply.status(0)
             }
         }
     } catch {
-        server.refuse(ticket, error, "flush")
+        server.refuse(ticket, error, "flush", .file(inode))
     }
 }
 

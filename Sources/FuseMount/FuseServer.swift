@@ -23,6 +23,7 @@ final class FuseServer: Sendable {
     let gate = SessionGate()
     let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)
+    private let brakeNotice = OncePerSecond()
     /// Set once the kernel has taken the INIT reply.
     let isInitialized = Atomic<Bool>(false)
     let initialized = Semaphore()
@@ -62,23 +63,22 @@ final class FuseServer: Sendable {
     func commit(
         _ kind: Command.Kind,
         for ticket: PendingRequests.Ticket,
-        operation: StaticString,
-        handle: UInt64? = nil,
+        _ change: Change,
         answer: @escaping @Sendable (FuseServer, consuming Reply) -> Void
     ) {
         node.propose(kind) { [self] result in
             var refusal: FSError?
             switch result {
-            case .success: if let handle { files.committed(handle) }
+            case .success: if let handle = change.handle { files.committed(handle) }
             case .failure(let error):
-                if let handle { files.commitFailed(handle) }
+                if let handle = change.handle { files.commitFailed(handle) }
                 refusal = FSError(error)
             }
             guard gate.enter() else { return }
             defer { gate.leave() }
             guard let reply = pending.take(ticket) else { return }
             if let refusal {
-                refuse(reply, refusal, operation)
+                refuse(reply, refusal, change.operation, change.place)
             } else {
                 answer(self, reply)
             }
@@ -98,21 +98,31 @@ final class FuseServer: Sendable {
     func refuse(
         _ ticket: PendingRequests.Ticket,
         _ error: FSError,
-        _ operation: StaticString
+        _ operation: StaticString,
+        _ place: Change.Place
     ) {
         guard let reply = pending.take(ticket) else { return }
-        refuse(reply, error, operation)
+        refuse(reply, error, operation, place)
     }
 
-    /// Refuses a change and says why in the log.
-    func refuse(_ reply: consuming Reply, _ error: FSError, _ operation: StaticString) {
-        log.debug(
+    /// Refuses a change and says why in the log, and in the directory to whoever wanted it.
+    func refuse(
+        _ reply: consuming Reply,
+        _ error: FSError,
+        _ operation: StaticString,
+        _ place: Change.Place
+    ) {
+        let reason = reason(of: error)
+        let uid = reply.caller.uid
+        switch place {
+        case .directory(let inode): files.noteRefusal(reason, to: uid, in: inode)
+        case .file(let inode): files.noteRefusal(reason, to: uid, of: inode)
+        }
+        log.log(
+            level: error == .braked && brakeNotice.isDue(node.monotonicNanoseconds())
+                ? .warning : .debug,
             "refused",
-            metadata: [
-                "operation": "\(operation)",
-                "uid": "\(reply.callerUID)",
-                "reason": "\(reason(of: error))",
-            ]
+            metadata: ["operation": "\(operation)", "uid": "\(uid)", "reason": "\(reason)"]
         )
         reply.error(error)
     }
@@ -126,6 +136,32 @@ final class FuseServer: Sendable {
     /// The same, for an answer about a name.
     func settle(_ mark: CacheMark, name: String, in parent: UInt64) {
         notifier.enqueue(files.raced(since: mark, name: name, in: parent))
+    }
+}
+
+/// A change that a request waits for.
+struct Change: Sendable {
+    /// Where the reason of a refusal is left.
+    enum Place: Sendable {
+        case directory(UInt64)
+        case file(UInt64)
+    }
+
+    var operation: StaticString
+    var place: Place
+    /// The open file that staged it.
+    var handle: UInt64?
+}
+
+/// Keeps something that many may say at once from being said more often than every second.
+final class OncePerSecond: Sendable {
+    private let last = Atomic<UInt64>(0)
+
+    /// Whether the caller is the first of this second.
+    func isDue(_ now: UInt64) -> Bool {
+        let before = last.load(ordering: .relaxed)
+        guard before == 0 || now >= before + 1_000_000_000 else { return false }
+        return last.compareExchange(expected: before, desired: now, ordering: .relaxed).exchanged
     }
 }
 

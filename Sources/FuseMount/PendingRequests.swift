@@ -122,5 +122,6 @@ final class PendingRequests: Sendable {
 
 /// libfuse calls this with the number that ``PendingRequests`` registered.
 private func requestInterrupted(_ request: fuse_req_t?, _ data: UnsafeMutableRawPointer?) {
+    guard !isOnlyNews(forThread: fuse_req_ctx(request)?.pointee.pid ?? 0) else { return }
     FuseServer.serving(request).pending.interrupt(number: UInt(bitPattern: data))
 }

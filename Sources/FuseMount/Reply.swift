@@ -28,9 +28,10 @@ struct Reply: ~Copyable {
         return request
     }
 
-    /// The user on whose behalf the kernel asks.
-    var callerUID: UInt32 {
-        fuse_req_ctx(request)?.pointee.uid ?? .max
+    /// On whose behalf the kernel asks.
+    var caller: Caller {
+        let context = fuse_req_ctx(request)?.pointee
+        return Caller(uid: context?.uid ?? .max, gid: context?.gid ?? .max)
     }
 
     /// Answers with an errno value, 0 for success.
