@@ -35,12 +35,43 @@ extension FileSystem {
         var batch = InvalidationBatch(
             namesMax: options.invalidatedNamesMax
         )
-        for effect in effects {
+        let isBulk = effects.count > options.invalidatedNamesMax
+        if isBulk { batch.addEverything() }
+        for effect in isBulk ? addRevoked(in: effects, to: &batch) : effects {
             for touch in Touch.touches(of: effect) where batch.isNew(touch) {
                 add(touch, to: &batch, view: view)
             }
         }
         return batch.result
+    }
+
+    /// Handles the revoked sessions of a bulk, whose names a new epoch covers, and returns the
+    /// effects that are left: one revocation for each principal stands for its listings.
+    private func addRevoked(
+        in effects: [Effect],
+        to batch: inout InvalidationBatch
+    ) -> [Effect] {
+        var rest: [Effect] = []
+        var principals: Set<[UInt8]> = []
+        state.withLock { state in
+            for effect in effects {
+                switch effect {
+                case .recordRemoved(.session, let id, let users, revoked: true):
+                    for node in [Node.session(id), .record(.session, id)] {
+                        for inode in state.inodes.all(node)
+                        where state.inodes[inode]?.isUncommitted == false {
+                            state.inodes.remove(inode, .revoked)
+                            batch.add(.content(inode: inode))
+                        }
+                    }
+                    let isKnown = !principals.insert(users.flatMap { Array($0.utf8) + [0] }).inserted
+                    if !isKnown { rest.append(effect) }
+                case .unlisted(.sessions, _): break
+                default: rest.append(effect)
+                }
+            }
+        }
+        return rest
     }
 
     private func add(

@@ -25,14 +25,14 @@ package struct CollectionStatistics: Equatable, Sendable {
     /// The base of the directory's inode number; 0 for the fixed directories.
     package var number: UInt64
     package var count: UInt64
-    package var payloadBytes: UInt64
+    package var documentBytes: UInt64
     package var modifiedAt: Timestamp
 
     /// Makes statistics from their parts.
-    package init(number: UInt64, count: UInt64, payloadBytes: UInt64, modifiedAt: Timestamp) {
+    package init(number: UInt64, count: UInt64, documentBytes: UInt64, modifiedAt: Timestamp) {
         self.number = number
         self.count = count
-        self.payloadBytes = payloadBytes
+        self.documentBytes = documentBytes
         self.modifiedAt = modifiedAt
     }
 }

@@ -80,7 +80,7 @@ package final class StateView: IdentityView {
                 return CollectionStatistics(
                     number: 0,
                     count: 0,
-                    payloadBytes: 0,
+                    documentBytes: 0,
                     modifiedAt: .epoch
                 )
             }
@@ -89,7 +89,7 @@ package final class StateView: IdentityView {
         return CollectionStatistics(
             number: row.number,
             count: row.count,
-            payloadBytes: row.payloadBytes,
+            documentBytes: row.documentBytes,
             modifiedAt: row.modifiedAt
         )
     }

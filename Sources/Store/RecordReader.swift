@@ -28,7 +28,7 @@ package struct GroupRow: Equatable, Sendable {
 package struct StatisticsRow: Equatable, Sendable {
     package var number: UInt64 = 0
     package var count: UInt64 = 0
-    package var payloadBytes: UInt64 = 0
+    package var documentBytes: UInt64 = 0
     package var modifiedAt = Timestamp.epoch
 }
 
