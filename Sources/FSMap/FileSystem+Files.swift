@@ -147,6 +147,15 @@ extension FileSystem {
             guard number == file.snapshot?.number else { return [] }
             return Self.slice(events.bytes, offset: offset, count: count)
         }
+        if case .members(let text)? = file.snapshot?.content {
+            var marks = file.marks
+            let bytes = try text.read(offset: offset, count: count, marks: &marks)
+            state.withLock { state in
+                guard marks.count > state.files[handle]?.marks.count ?? .max else { return }
+                state.files[handle]?.marks = marks
+            }
+            return bytes[...]
+        }
         return Self.slice(try rendered(file, handle), offset: offset, count: count)
     }
 

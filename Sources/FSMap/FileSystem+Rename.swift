@@ -102,9 +102,10 @@ extension FileSystem {
             WriteTarget(node) != nil,
             let snapshot = try tree.snapshot(of: node, isNeeded: true, in: view)
         else { throw .notPermitted }
+        let fileBytesMax = state.withLock { $0.scratch.limits.fileBytesMax }
+        guard snapshot.sizeBytes <= fileBytesMax else { throw .tooLarge }
         let bytes = try snapshot.content.bytes()
         try state.withLock { state throws(FSError) in
-            guard bytes.count <= state.scratch.limits.fileBytesMax else { throw .tooLarge }
             let id = try state.scratch.create(
                 name,
                 in: directory,

@@ -12,6 +12,8 @@ struct OpenFile: Sendable {
     let snapshot: Snapshot?
     /// The document, once somebody has read it.
     var rendered: [UInt8]?
+    /// Places in a long list that somebody has read to.
+    var marks: [MembersText.Mark] = []
     var target: WriteTarget?
     var stage: StagedDocument?
 
