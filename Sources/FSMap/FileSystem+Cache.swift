@@ -64,8 +64,8 @@ extension FileSystem {
                             batch.add(.content(inode: inode))
                         }
                     }
-                    let isKnown = !principals.insert(users.flatMap { Array($0.utf8) + [0] }).inserted
-                    if !isKnown { rest.append(effect) }
+                    let principal: [UInt8] = users.flatMap { Array($0.utf8) + [0] }
+                    if principals.insert(principal).inserted { rest.append(effect) }
                 case .unlisted(.sessions, _): break
                 default: rest.append(effect)
                 }

@@ -91,6 +91,16 @@ package final class FileSystem: Sendable {
         }
     }
 
+    /// What a kernel is to forget after `lookups` more lookups, so that the table stays bounded.
+    ///
+    /// Twice as many names as were looked up, because forgetting takes its time.
+    package func surplus(after lookups: Int) -> [Invalidation] {
+        state.withLock { $0.inodes.surplus(above: options.inodesMax, limit: 2 * lookups) }
+    }
+
+    /// How many inodes the kernel knows; 1 with nothing looked up but the root.
+    package var inodeCount: Int { state.withLock { $0.inodes.count } }
+
     /// Takes lookups back.
     package func forget(_ inode: UInt64, lookups: UInt64) {
         state.withLock { $0.inodes.forget(inode, lookups: lookups) }

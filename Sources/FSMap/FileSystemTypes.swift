@@ -223,6 +223,8 @@ package struct FileSystemOptions: Sendable {
     /// For that long after a change of a name or file it may not.
     package var recentNanoseconds: UInt64 = 1_000_000_000
     package var openFilesMax = 65_536
+    /// Inodes a kernel may know at once; those looked up longest ago have to be forgotten.
+    package var inodesMax = 100_000
     /// What all open files together may stage, in bytes.
     package var stagedBytesMax = 256 << 20
     package var pendingDirectoriesMax = 1024

@@ -41,6 +41,8 @@ struct InodeTable {
     /// Removed and uncommitted inodes that the kernel still knows.
     private var others: [Node: [UInt64]] = [:]
     private var last: UInt64 = FileSystem.rootInode
+    /// How far the search for inodes to let go of has come.
+    private var searched: UInt64 = FileSystem.rootInode
     /// How many current inodes are the sessions of a group.
     private(set) var groupSessionsCount = 0
 
@@ -118,6 +120,27 @@ struct InodeTable {
         forgetOther(inode, of: entry.node)
         current[entry.node] = inode
     }
+
+    /// Names the kernel should forget where the table holds more than `countMax` inodes.
+    ///
+    /// Those looked up longest ago, at most `limit`; directories and open files are kept.
+    mutating func surplus(above countMax: Int, limit: Int) -> [Invalidation] {
+        guard inodes.count > countMax else { return [] }
+        var names: [Invalidation] = []
+        var steps = 0
+        while names.count < limit, steps < Self.searchStepsMax {
+            steps += 1
+            searched = searched < last ? searched + 1 : FileSystem.rootInode + 1
+            guard let entry = inodes[searched], entry.handles.isEmpty, entry.removal == nil,
+                entry.node.kind != .directory, !entry.isUncommitted, !entry.node.name.isEmpty
+            else { continue }
+            let name = entry.node.name
+            names += entry.parents.map { .entry(parent: $0, name: name) }
+        }
+        return names
+    }
+
+    private static let searchStepsMax = 64
 
     /// Takes `count` lookups back; forgets the inode with the last one.
     mutating func forget(_ inode: UInt64, lookups count: UInt64) {

@@ -41,7 +41,8 @@ struct MembersText: Sendable {
             }
             position.after = page.last
             guard page.count == Tree.pageEntries else { break }
-            if position.offset >= (marks.last?.offset ?? 0) + Self.markBytes { marks.append(position) }
+            let lastMark = marks.last?.offset ?? 0
+            if position.offset >= lastMark + Self.markBytes { marks.append(position) }
         }
         return bytes
     }

@@ -10,7 +10,9 @@ enum ScratchName {
     /// Whether a file of this name is scratch where there is no record of the name.
     static func matches(_ name: String) -> Bool {
         let bytes = name.utf8
-        guard let first = bytes.first, let last = bytes.last, bytes.count <= 255 else { return false }
+        guard let first = bytes.first, let last = bytes.last, bytes.count <= 255 else {
+            return false
+        }
         if first == UInt8(ascii: ".") || last == UInt8(ascii: "~") || name == "4913" { return true }
         if first == UInt8(ascii: "#"), last == first, bytes.count > 1 { return true }
         if name.hasPrefix("sed"), bytes.count == 9 { return true }
@@ -185,7 +187,9 @@ struct ScratchFiles {
 
     /// Drops what nobody has used for a while.
     mutating func sweep(now: UInt64) {
-        let idle = files.filter { $0.value.handles == 0 && $0.value.usedAt + limits.idleNanoseconds <= now }
+        let idle = files.filter {
+            $0.value.handles == 0 && $0.value.usedAt + limits.idleNanoseconds <= now
+        }
         for file in idle.values {
             if let name = file.name { unlink(name, in: file.directory) }
         }

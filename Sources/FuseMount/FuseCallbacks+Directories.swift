@@ -88,6 +88,7 @@ func readDirectoryPlus(
         reply.error(error)
     }
     server.settle(mark, inode: inode)
+    server.trim(after: shown.count)
     for one in shown {
         server.settle(mark, inode: one.inode)
         server.settle(mark, name: one.name, in: inode)

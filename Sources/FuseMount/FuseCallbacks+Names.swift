@@ -23,6 +23,7 @@ func lookupName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
         case .found(let entry):
             if !reply.entry(entry) { server.files.undoLookup(entry.inode) }
             server.settle(mark, inode: entry.inode)
+            server.trim(after: 1)
         }
     } catch {
         reply.error(error)

@@ -127,6 +127,11 @@ final class FuseServer: Sendable {
         reply.error(error)
     }
 
+    /// After lookups: lets the kernel forget the oldest where it knows too many.
+    func trim(after lookups: Int) {
+        notifier.enqueue(files.surplus(after: lookups))
+    }
+
     /// After a reply was sent: what changed between the mark and the reply is invalidated again,
     /// because the kernel may have stored the older answer after the invalidation.
     func settle(_ mark: CacheMark, inode: UInt64) {

@@ -186,4 +186,30 @@ struct NamesTests {
         let totals = try fixture.files.statistics(view: fixture.state)
         #expect(totals.files == 6 && totals.bytes > 20)
     }
+
+    @Test("a kernel that knows too many inodes is told to forget the oldest that nobody uses")
+    func surplus() throws {
+        var fixture = Fixture { $0.inodesMax = 20 }
+        for number in 0..<40 { try fixture.putSession("s\(number)", user: "u") }
+        fixture.settle()
+        let sessions = try fixture.find("sessions").inode
+        let open = try fixture.open("sessions/s0")
+        for number in 1..<18 { _ = try fixture.find("sessions/s\(number)") }
+        #expect(fixture.files.surplus(after: 1).isEmpty)
+        for number in 18..<40 { _ = try fixture.find("sessions/s\(number)") }
+        var forgotten: [String] = []
+        while fixture.files.inodeCount > 20 {
+            let names = fixture.files.surplus(after: 1)
+            #expect(!names.isEmpty && names.count <= 2)
+            for case .entry(parent: sessions, let name) in names {
+                // The kernel drops the name and takes its lookups back.
+                let inode = try fixture.find("sessions/\(name)").inode
+                fixture.files.forget(inode, lookups: 2)
+                forgotten.append(name)
+            }
+        }
+        #expect(forgotten.first == "s1", "s0 is open, and directories stay")
+        #expect(forgotten.count == Set(forgotten).count)
+        _ = fixture.files.release(open.handle)
+    }
 }

@@ -153,7 +153,9 @@ struct ScratchTests {
         try commit(&fixture, rename(fixture, "groups/g/sedxxxxxx", "groups/g/members"))
         #expect(try fixture.text(of: "groups/g/members") == "v\nw\n")
         try make(fixture, "groups/g/.c", "1\n")
-        #expect(throws: FSError.notPermitted) { try rename(fixture, "groups/g/.c", "groups/g/count") }
+        #expect(throws: FSError.notPermitted) {
+            try rename(fixture, "groups/g/.c", "groups/g/count")
+        }
     }
 
     @Test("a record moved to a backup name is copied")

@@ -19,16 +19,16 @@ struct DocumentPlaceTests {
     @Test(
         "line, column and field are those of the cause",
         arguments: [
-            ("{\n  \"user_id\": \"a\",\n  \"nope\": 1\n}", "line 3, column 3 (nope): unknown field"),
+            ("{\n  \"user_id\": \"a\",\n  \"nope\": 1\n}", "line 3, column 3 (nope): unknown"),
             ("{\"id_token\": {\"nope\": 1}}", "line 1, column 15 (id_token.nope): unknown field"),
             ("{\n  \"user_id\": \"a\"\n  \"idp_id\": 1\n}", "line 3, column 3: not a valid"),
             ("{\"user_id\": \"a\"", "line 1, column 16: not a valid"),
             ("{\"user_id\": \"a\"} x", "line 1, column 18: not a valid"),
             ("{\"user_id\": 'a'}", "line 1, column 13: not a valid"),
-            ("{\n\"user_id\": \"a\",\n\"expires_at\": \"soon\"}", "line 3, column 1 (expires_at): "),
+            ("{\n\"user_id\":\"a\",\n\"expires_at\":\"soon\"}", "line 3, column 1 (expires_at): "),
             ("{\"audience\": \"a\"}", "line 1, column 2 (audience): "),
             ("{\"id\": \"t\"}", "line 1, column 2 (id): "),
-            ("{\"id_token\":{\"raw\":\"[hidden sha256:0]\"}}", "line 1, column 14 (id_token.raw): "),
+            (#"{"id_token":{"raw":"[hidden sha256:0]"}}"#, "line 1, column 14 (id_token.raw): "),
             ("{\"claims\": {\"a\": [1, {\"b\": ]}}", "line 1, column 28: "),
         ]
     )

@@ -45,12 +45,15 @@ struct ToolCase: CustomTestStringConvertible, Sendable {
         ),
         ToolCase(name: "emacs", script: emacs),
         ToolCase(name: "nano", script: nano),
-        ToolCase(name: "mv of a temporary name", script: #"cat "$new" > "$f.tmp"; mv "$f.tmp" "$f""#),
+        ToolCase(
+            name: "mv of a temporary name",
+            script: #"cat "$new" > "$f.tmp"; mv "$f.tmp" "$f""#
+        ),
         ToolCase(name: "Python's atomic write", script: python),
         ToolCase(name: "rsync -a", script: #"rsync -a "$new" "$f""#),
         ToolCase(
             name: "tar over what is there",
-            script: #"cd "$(dirname "$f")" && tar -x --overwrite --no-same-permissions -f "$new.tar""#,
+            script: #"cd "$(dirname "$f")" && tar -x --overwrite -f "$new.tar""#,
             status: 2,
             says: "Cannot change mode"
         ),
