@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FSMap
+package import FSMap
 import Glibc
 
 /// The one translation of a refused file operation into an errno(3).
 ///
 /// INVARIANT: total; a new ``FSError`` case does not compile until its errno is chosen here.
-func errnoValue(for error: FSError) -> Int32 {
+package func errnoValue(for error: FSError) -> Int32 {
     switch error {
     case .notFound: ENOENT  // No such file or directory.
     case .notPermitted: EPERM  // Operation not permitted.
