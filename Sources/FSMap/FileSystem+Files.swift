@@ -145,7 +145,7 @@ extension FileSystem {
         return Self.slice(try rendered(file, handle), offset: offset, count: count)
     }
 
-    private static func slice(_ bytes: [UInt8], offset: UInt64, count: Int) -> ArraySlice<UInt8> {
+    static func slice(_ bytes: [UInt8], offset: UInt64, count: Int) -> ArraySlice<UInt8> {
         guard offset < UInt64(bytes.count), count > 0 else { return [] }
         let start = Int(offset)
         return bytes[start..<min(bytes.count, start + min(count, bytes.count))]

@@ -21,6 +21,9 @@ package final class FileSystem: Sendable {
         var recent: RecentChanges
         var pending: PendingDirectories
         var stagedBytes = 0
+        var rendered: RenderedFiles
+        /// Superseded inodes to which names may still lead.
+        var superseded: [UInt64] = []
         private var lastHandle: UInt64 = 0
 
         init(_ options: FileSystemOptions) {
@@ -29,6 +32,7 @@ package final class FileSystem: Sendable {
                 changesMax: options.recentChangesMax
             )
             pending = PendingDirectories(countMax: options.pendingDirectoriesMax)
+            rendered = RenderedFiles(bytesMax: options.renderedBytesMax)
         }
 
         mutating func nextHandle() -> UInt64 {
@@ -44,7 +48,12 @@ package final class FileSystem: Sendable {
     /// An empty mount; nothing has been looked up but the root.
     package init(owners: Owners, options: FileSystemOptions) {
         self.options = options
-        tree = Tree(owners: owners, version: options.version, mountedAt: options.mountedAt)
+        tree = Tree(
+            owners: owners,
+            version: options.version,
+            mountedAt: options.mountedAt,
+            kind: options.kind
+        )
         state = Mutex(State(options))
     }
 
@@ -99,6 +108,20 @@ package final class FileSystem: Sendable {
         now: UInt64,
         view: any IdentityView
     ) throws(FSError) -> (Attributes, seconds: Double) {
+        do throws(FSError) {
+            return try currentAttributes(of: inode, handle: handle, now: now, view: view)
+        } catch {
+            guard let told = attributesTold(of: inode, isOpen: handle != nil) else { throw error }
+            return (told, 0)
+        }
+    }
+
+    private func currentAttributes(
+        of inode: UInt64,
+        handle: UInt64?,
+        now: UInt64,
+        view: any IdentityView
+    ) throws(FSError) -> (Attributes, seconds: Double) {
         let entry = try entry(of: inode)
         let file = handle.flatMap { handle in state.withLock { $0.files[handle] } }
         guard !entry.isUncommitted else {
@@ -128,7 +151,12 @@ package final class FileSystem: Sendable {
             attributes.sizeBytes = file.sizeBytes
             return (attributes, 0)
         }
-        return (attributes, state.withLock { attributeSeconds(entry.node, now: now, $0) })
+        return try state.withLock { state throws(FSError) in
+            supersede(inode, by: found, &state)
+            guard state.inodes[inode]?.removal == nil else { throw .stale }
+            tell(inode, found, attributes, &state)
+            return (attributes, attributeSeconds(entry.node, now: now, state))
+        }
     }
 
     /// Where a symbolic link points.

@@ -144,6 +144,8 @@ package struct CacheMark: Equatable, Sendable {
 package enum Invalidation: Hashable, Sendable {
     /// Attributes and pages of a file; sent before the reply.
     case content(inode: UInt64)
+    /// Attributes of a file whose pages stay right; sent before the reply.
+    case attributes(inode: UInt64)
     /// A name that may be cached, as there or as not there.
     case entry(parent: UInt64, name: String)
     /// A name whose file is gone.
@@ -156,6 +158,7 @@ package enum Invalidation: Hashable, Sendable {
 
 /// How a mount behaves; every number that bounds it.
 package struct FileSystemOptions: Sendable {
+    package var kind = MountKind.ordinary
     /// How long a kernel may believe what it is told, because changes are pushed.
     package var cacheSeconds: Double = 3600
     /// For that long after a change of a name or file it may not.
@@ -164,6 +167,8 @@ package struct FileSystemOptions: Sendable {
     /// What all open files together may stage, in bytes.
     package var stagedBytesMax = 256 << 20
     package var pendingDirectoriesMax = 1024
+    /// What a mount without OPEN keeps of files that are read in several pieces, in bytes.
+    package var renderedBytesMax = 16 << 20
     /// More names than that are invalidated by a new epoch.
     package var invalidatedNamesMax = 5000
     /// Recent changes that are remembered one by one.

@@ -36,6 +36,9 @@ func errnoValue(for error: FSError) -> Int32 {
 /// The answer to getxattr(2) with a buffer that is too small.
 let bufferTooSmall: Int32 = ERANGE
 
+/// The answer that tells the kernel never to send such a request again.
+let notImplemented: Int32 = ENOSYS
+
 /// What the log says of a refusal; never a word of a document.
 func reason(of error: FSError) -> String {
     switch error {

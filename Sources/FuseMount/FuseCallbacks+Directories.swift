@@ -75,7 +75,7 @@ func readDirectoryPlus(
             handle: handle(information),
             after: UInt64(UInt(bitPattern: offset)),
             now: server.node.monotonicNanoseconds(),
-            view: server.node.view()
+            view: server.view()
         ) { entry, found in
             guard listing.append(entry, found) else { return false }
             if let found { shown.append((entry.name, found.inode)) }

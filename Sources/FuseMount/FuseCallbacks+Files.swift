@@ -114,6 +114,32 @@ func readFile(
     server.settle(mark, inode: inode)
 }
 
+/// READ on a mount whose files are not opened.
+func readUnopened(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ count: Int,
+    _ offset: off_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    let mark = server.files.mark()
+    do throws(FSError) {
+        let bytes = try server.files.read(
+            inode: inode,
+            offset: UInt64(clamping: offset),
+            count: count,
+            view: server.snapshot(),
+            before: { server.before.withLock { $0.reversed() } }
+        )
+        reply.bytes(of: bytes)
+    } catch {
+        reply.error(error)
+    }
+    server.settle(mark, inode: inode)
+}
+
 extension Reply {
     /// Answers with the bytes of a slice, in place.
     consuming func bytes(of slice: ArraySlice<UInt8>) {

@@ -17,6 +17,7 @@ import Synchronization
 final class FuseServer: Sendable {
     let node: LocalNode
     let files: FileSystem
+    let kind: MountKind
     let log: Logger
     let pending: PendingRequests
     let notifier: Notifier
@@ -26,10 +27,13 @@ final class FuseServer: Sendable {
     /// Set once the kernel has taken the INIT reply.
     let isInitialized = Atomic<Bool>(false)
     let initialized = Semaphore()
+    /// The states before the last changes, oldest first; only where files are not opened.
+    let before = Mutex<[any IdentityView]>([])
 
     init(node: LocalNode, files: FileSystem, options: MountOptions, log: Logger) {
         self.node = node
         self.files = files
+        kind = options.kind
         self.log = log
         pending = PendingRequests(requestsMax: options.requestsMax)
         notifier = Notifier(notificationsMax: options.notificationsMax, log: log)
@@ -52,6 +56,31 @@ final class FuseServer: Sendable {
             return try node.snapshot()
         } catch {
             throw FSError(error)
+        }
+    }
+
+    /// The state that names and attributes are answered from.
+    ///
+    /// Where files are not opened, one moment: the version it tells is the one that is read.
+    func view() throws(FSError) -> any IdentityView {
+        kind.isOpenless ? try snapshot() : node.view()
+    }
+
+    private static let statesBeforeMax = 4
+
+    /// Keeps the state as it is before a change.
+    ///
+    /// The kernel learns of the change later, and reads by what it knows until then.
+    func keepBefore() {
+        guard kind.isOpenless else { return }
+        do throws(FSError) {
+            let view = try snapshot()
+            before.withLock { before in
+                if before.count == Self.statesBeforeMax { before.removeFirst() }
+                before.append(view)
+            }
+        } catch {
+            log.error("the state before a change is not kept: \(reason(of: error))")
         }
     }
 

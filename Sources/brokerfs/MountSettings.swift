@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import FSMap
+
+/// One mount of the node.
+struct MountSettings: Sendable {
+    var directory = "/brokerfs"
+    var kind = MountKind.ordinary
+    /// Nothing of a mount that reveals is cached, whatever this says.
+    var cacheSeconds = 3600.0
+    var threads = 4
+    /// Whether it came from the list, and not from the short form.
+    var isListed = false
+
+    /// The keys of one entry of the list.
+    static let keys = [
+        "mounts.directory", "mounts.kind", "mounts.cache_seconds", "mounts.threads",
+    ]
+
+    static let isGivenTwice = Failure(
+        .failure,
+        "there is a list of mounts and a directory besides: "
+            + "give mount.directory (or --mount) or mounts, not both"
+    )
+
+    /// The list, or the one ordinary mount of the short form.
+    ///
+    /// Throws ``Failure`` where both are given and for a bad value.
+    static func read(_ reader: ConfigReader, list: [[String: String]]?) throws -> [MountSettings] {
+        guard let list else {
+            var mount = MountSettings()
+            mount.directory = reader.string(forKey: "mount.directory", default: mount.directory)
+            try mount.readNumbers(reader, "mount")
+            return [mount]
+        }
+        for key in Settings.keys where key.hasPrefix("mount.") {
+            guard reader.string(forKey: ConfigKey(key)) == nil else { throw isGivenTwice }
+        }
+        let mounts = try list.map { try MountSettings(listed: $0) }
+        for (index, mount) in mounts.enumerated() {
+            guard !mounts[..<index].contains(where: { $0.directory == mount.directory }) else {
+                throw Failure(.failure, "mounts: \(mount.directory) is there twice")
+            }
+        }
+        return mounts
+    }
+
+    /// The defaults.
+    init() {}
+
+    private init(listed values: [String: String]) throws {
+        isListed = true
+        guard let directory = values["mounts.directory"], !directory.isEmpty else {
+            throw Failure(.failure, "mounts: a mount without its directory")
+        }
+        self.directory = directory
+        if let name = values["mounts.kind"] {
+            guard let kind = MountKind(rawValue: name) else {
+                let kinds = MountKind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Failure(.failure, "mounts.kind: \(name) is not one of \(kinds)")
+            }
+            self.kind = kind
+        }
+        let values = InMemoryProvider(values: SettingsFile.configuration(values))
+        try readNumbers(ConfigReader(provider: values), "mounts")
+    }
+
+    private mutating func readNumbers(_ reader: ConfigReader, _ prefix: String) throws {
+        let seconds = "\(prefix).cache_seconds"
+        cacheSeconds = try Settings.number(reader, seconds, cacheSeconds, 0...86_400)
+        threads = Int(try Settings.number(reader, "\(prefix).threads", Double(threads), 1...64))
+    }
+}
