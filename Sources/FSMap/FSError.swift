@@ -46,8 +46,10 @@ package enum FSError: Error, Equatable, Sendable {
     case stale
     /// EBUSY
     case busy
-    /// ENFILE
+    /// ENFILE: in all.
     case tooManyOpen
+    /// EMFILE: of one user.
+    case tooManyOpenByUser
 }
 
 extension FSError {

@@ -8,10 +8,11 @@ extension FileSystem {
     /// Opens a file; the handle keeps the content there is now.
     ///
     /// Throws ``FSError/notPermitted`` for writing what the contract does not let be written and
-    /// ``FSError/tooManyOpen`` beyond ``FileSystemOptions/openFilesMax``.
+    /// ``FSError/tooManyOpen`` or ``FSError/tooManyOpenByUser`` beyond the options' limits.
     package func open(
         _ inode: UInt64,
         flags: OpenFlags,
+        by user: UInt32 = 0,
         view: any IdentityView
     ) throws(FSError) -> Opened {
         let entry = try entry(of: inode)
@@ -28,7 +29,8 @@ extension FileSystem {
         let stage = try target.map { target throws(FSError) in
             try self.stage(for: target, flags: flags, snapshot: snapshot)
         }
-        return try add(inode, entry.node, flags, snapshot: snapshot, target: target, stage: stage)
+        let content = (snapshot, target, stage)
+        return try add(inode, entry.node, flags, by: user, content)
     }
 
     /// What a handle may write; nil for one that only reads.
@@ -69,17 +71,20 @@ extension FileSystem {
         _ inode: UInt64,
         _ node: Node,
         _ flags: OpenFlags,
-        snapshot: Snapshot?,
-        target: WriteTarget?,
-        stage: StagedDocument?
+        by user: UInt32,
+        _ content: (snapshot: Snapshot?, target: WriteTarget?, stage: StagedDocument?)
     ) throws(FSError) -> Opened {
-        try state.withLock { state throws(FSError) in
-            guard state.files.count + state.directories.count < options.openFilesMax else {
-                throw .tooManyOpen
-            }
+        let (snapshot, target, stage) = content
+        return try state.withLock { state throws(FSError) in
             guard let entry = state.inodes[inode] else { throw .stale }
             if let removal = entry.removal { throw removal.error }
-            try reserve(stage?.bytes.count ?? 0, &state)
+            try state.countOpen(by: user, options)
+            do throws(FSError) {
+                try reserve(stage?.bytes.count ?? 0, &state)
+            } catch {
+                state.uncountOpen(by: user)
+                throw error
+            }
             let version = snapshot?.version
             // A reader of another version fills the pages with its own: they are not for us.
             let isShared = entry.handles.contains { handle in
@@ -96,6 +101,7 @@ extension FileSystem {
             state.files[handle] = OpenFile(
                 inode: inode,
                 node: node,
+                user: user,
                 flags: flags,
                 isDirectIO: isDirectIO,
                 snapshot: snapshot,
@@ -185,6 +191,7 @@ extension FileSystem {
         state.withLock { state in
             guard let file = state.files.removeValue(forKey: handle) else { return [] }
             state.stagedBytes -= file.stagedBytes
+            state.uncountOpen(by: file.user)
             guard let entry = state.inodes[file.inode] else { return [] }
             state.inodes.update(file.inode) { $0.handles.removeAll { $0 == handle } }
             // The kernel believes since the open that the file is empty, whatever came of that.

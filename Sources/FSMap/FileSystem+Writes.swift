@@ -13,6 +13,7 @@ extension FileSystem {
         _ name: String,
         in parent: UInt64,
         flags: OpenFlags,
+        by user: UInt32 = 0,
         now: UInt64,
         view: any IdentityView
     ) throws(FSError) -> (Entry, Opened) {
@@ -21,7 +22,11 @@ extension FileSystem {
         let named = try tree.resolve(name, in: directory, view: view)
         guard case .node(let node) = named else { throw Self.refusal(named, in: directory) }
         if let found = try presence(of: node, in: directory, view: view) {
-            return try openExisting(node, found, in: parent, directory, flags, now, view)
+            guard !flags.contains(.exclusive) else { throw .exists }
+            let entry = state.withLock { state in
+                self.entry(node, found, in: parent, directory, now: now, &state)
+            }
+            return (entry, try openExisting(entry, flags, by: user, view))
         }
         guard var target = WriteTarget(node), Self.canCreate(node, in: directory) else {
             throw .notPermitted
@@ -41,7 +46,7 @@ extension FileSystem {
         }
         let opened: Opened
         do {
-            opened = try add(inode, node, flags, snapshot: nil, target: target, stage: stage)
+            opened = try add(inode, node, flags, by: user, (nil, target, stage))
         } catch {
             forget(inode, lookups: 1)
             throw error
@@ -56,21 +61,15 @@ extension FileSystem {
         return (entry, opened)
     }
 
+    /// Opens what was looked up, or takes the lookup back.
     private func openExisting(
-        _ node: Node,
-        _ found: Presence,
-        in parent: UInt64,
-        _ directory: Node,
+        _ entry: Entry,
         _ flags: OpenFlags,
-        _ now: UInt64,
+        by user: UInt32,
         _ view: any IdentityView
-    ) throws(FSError) -> (Entry, Opened) {
-        guard !flags.contains(.exclusive) else { throw .exists }
-        let entry = state.withLock { state in
-            self.entry(node, found, in: parent, directory, now: now, &state)
-        }
+    ) throws(FSError) -> Opened {
         do {
-            return (entry, try open(entry.inode, flags: flags, view: view))
+            return try open(entry.inode, flags: flags, by: user, view: view)
         } catch {
             forget(entry.inode, lookups: 1)
             throw error

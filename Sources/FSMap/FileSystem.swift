@@ -18,6 +18,8 @@ package final class FileSystem: Sendable {
         var inodes = InodeTable()
         var files: [UInt64: OpenFile] = [:]
         var directories: [UInt64: OpenDirectory] = [:]
+        /// How many of both each user has open.
+        var openCounts: [UInt32: Int] = [:]
         var recent: RecentChanges
         var pending: PendingDirectories
         var stagedBytes = 0

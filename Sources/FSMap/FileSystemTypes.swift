@@ -163,7 +163,9 @@ package struct FileSystemOptions: Sendable {
     package var cacheSeconds: Double = 3600
     /// For that long after a change of a name or file it may not.
     package var recentNanoseconds: UInt64 = 1_000_000_000
+    /// Open files and directories, in all and of one user.
     package var openFilesMax = 65_536
+    package var openFilesPerUserMax = 16_384
     /// What all open files together may stage, in bytes.
     package var stagedBytesMax = 256 << 20
     package var pendingDirectoriesMax = 1024

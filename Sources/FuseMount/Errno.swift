@@ -30,6 +30,7 @@ func errnoValue(for error: FSError) -> Int32 {
     case .stale: ESTALE  // Stale file handle.
     case .busy: EBUSY  // Device or resource busy.
     case .tooManyOpen: ENFILE  // Too many open files in system.
+    case .tooManyOpenByUser: EMFILE  // Too many open files.
     }
 }
 

@@ -17,7 +17,11 @@ func openDirectory(
     var information = information?.pointee ?? fuse_file_info()
     let mark = server.files.mark()
     do throws(FSError) {
-        let opened = try server.files.openDirectory(inode, view: server.snapshot())
+        let opened = try server.files.openDirectory(
+            inode,
+            by: reply.callerUID,
+            view: server.snapshot()
+        )
         information.fh = opened.handle
         // The listing is cached only with cache_readdir, and kept over this open with keep_cache.
         information.cache_readdir = opened.keepCache ? 1 : 0

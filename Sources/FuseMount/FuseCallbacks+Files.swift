@@ -46,7 +46,12 @@ func openFile(
     let flags = OpenFlags(information.flags)
     let mark = server.files.mark()
     do throws(FSError) {
-        let opened = try server.files.open(inode, flags: flags, view: server.snapshot())
+        let opened = try server.files.open(
+            inode,
+            flags: flags,
+            by: reply.callerUID,
+            view: server.snapshot()
+        )
         information.set(opened, flags)
         server.openHandles.add(1, ordering: .relaxed)
         if !reply.opened(information) { server.release(opened.handle) }
@@ -74,6 +79,7 @@ func createFile(
             name,
             in: parent,
             flags: flags,
+            by: reply.callerUID,
             now: server.node.monotonicNanoseconds(),
             view: server.node.view()
         )

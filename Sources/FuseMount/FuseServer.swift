@@ -22,6 +22,7 @@ final class FuseServer: Sendable {
     let pending: PendingRequests
     let notifier: Notifier
     let gate = SessionGate()
+    private let allowance: Mutex<ChangeAllowance>
     let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)
     /// Set once the kernel has taken the INIT reply.
@@ -35,6 +36,9 @@ final class FuseServer: Sendable {
         self.files = files
         kind = options.kind
         self.log = log
+        allowance = Mutex(
+            ChangeAllowance(perSecond: options.changesPerSecond, burst: options.changesBurst)
+        )
         pending = PendingRequests(requestsMax: options.requestsMax)
         notifier = Notifier(notificationsMax: options.notificationsMax, log: log)
     }
@@ -95,6 +99,10 @@ final class FuseServer: Sendable {
         handle: UInt64? = nil,
         answer: @escaping @Sendable (FuseServer, consuming Reply) -> Void
     ) {
+        guard mayChange(ticket.uid) else {
+            if let handle { files.commitFailed(handle) }
+            return refuse(ticket, .busy, operation)
+        }
         node.propose(kind) { [self] result in
             var refusal: FSError?
             switch result {
@@ -112,6 +120,20 @@ final class FuseServer: Sendable {
                 answer(self, reply)
             }
         }
+    }
+
+    /// Whether a user has not asked for too many changes; says so in the log where that is due.
+    private func mayChange(_ uid: UInt32) -> Bool {
+        let now = node.monotonicNanoseconds()
+        let answer = allowance.withLock { $0.take(uid, now: now) }
+        guard case .refused(let count) = answer else { return true }
+        if let count {
+            log.warning(
+                "a user asks for more changes than limits.changes_per_second allows",
+                metadata: ["uid": "\(uid)", "refused": "\(count)"]
+            )
+        }
+        return false
     }
 
     /// Answers a waiting request for which there was nothing to commit.

@@ -15,6 +15,9 @@ package struct MountOptions: Sendable {
     package var cacheSeconds: Double
     /// Whether other users may enter; an ordinary user needs `user_allow_other` for it.
     package var allowOther: Bool
+    /// Changes that one user may ask for, a second and at once; more get EBUSY.
+    package var changesPerSecond = 1000
+    package var changesBurst = 2000
     /// Changes that wait for their commit; more get EBUSY.
     package var requestsMax: Int
     /// Invalidations that wait for the kernel; more become one epoch.

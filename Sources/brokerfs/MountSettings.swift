@@ -72,3 +72,27 @@ struct MountSettings: Sendable {
         threads = Int(try Settings.number(reader, "\(prefix).threads", Double(threads), 1...64))
     }
 }
+
+/// What the users of each mount may take.
+struct MountLimits: Sendable {
+    var changesPerSecond = 1000
+    var changesBurst = 2000
+    var openFiles = 65_536
+    var openFilesPerUID = 16_384
+    var stagedMiB = 256
+
+    /// The defaults.
+    init() {}
+
+    /// Throws ``Failure`` for a bad value.
+    init(_ reader: ConfigReader) throws {
+        func number(_ key: String, _ fallback: Int, _ bounds: ClosedRange<Double>) throws -> Int {
+            Int(try Settings.number(reader, "limits.\(key)", Double(fallback), bounds))
+        }
+        changesPerSecond = try number("changes_per_second", changesPerSecond, 1...1_000_000)
+        changesBurst = try number("changes_burst", changesBurst, 1...1_000_000)
+        openFiles = try number("open_files", openFiles, 16...1_000_000)
+        openFilesPerUID = try number("open_files_per_uid", openFilesPerUID, 16...1_000_000)
+        stagedMiB = try number("staged_mib", stagedMiB, 1...65_536)
+    }
+}

@@ -65,7 +65,7 @@ final class ServerProcess: Sendable {
         var mounts: [Mount] = []
         for mount in settings.mounts {
             do throws(MountError) {
-                mounts.append(try self.mount(node, mount, owners, log))
+                mounts.append(try self.mount(node, mount, settings.limits, owners, log))
             } catch {
                 Mount.unmount(mounts)
                 throw error
@@ -77,6 +77,7 @@ final class ServerProcess: Sendable {
     private static func mount(
         _ node: LocalNode,
         _ settings: MountSettings,
+        _ limits: MountLimits,
         _ owners: Owners,
         _ log: Logger
     ) throws(MountError) -> Mount {
@@ -84,12 +85,17 @@ final class ServerProcess: Sendable {
         options.kind = settings.kind
         options.cacheSeconds = settings.kind == .reveal ? 0 : settings.cacheSeconds
         options.version = Brokerfs.version
-        let mountOptions = MountOptions(
+        options.openFilesMax = limits.openFiles
+        options.openFilesPerUserMax = limits.openFilesPerUID
+        options.stagedBytesMax = limits.stagedMiB << 20
+        var mountOptions = MountOptions(
             directory: settings.directory,
             kind: settings.kind,
             threads: settings.threads,
             cacheSeconds: options.cacheSeconds
         )
+        mountOptions.changesPerSecond = limits.changesPerSecond
+        mountOptions.changesBurst = limits.changesBurst
         let files = FileSystem(owners: owners, options: options)
         return try Mount.mount(node, files: files, options: mountOptions, log: log)
     }

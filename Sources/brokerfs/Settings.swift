@@ -22,12 +22,15 @@ struct Settings: Sendable {
     var diskReserveMiB = 64
     var commitTimeoutMilliseconds = 2000
     var logLevel = Logger.Level.info
+    var limits = MountLimits()
 
     /// Every key of the file but `mounts`, in its dotted form; docs/OPERATIONS.md explains each.
     static let keys = [
         "data", "node.name", "mount.directory", "mount.cache_seconds", "mount.threads",
         "permissions.read_group", "permissions.revoke_group", "permissions.audit_group",
         "store.cache_mib", "store.disk_reserve_mib", "commit_timeout_ms", "log.level",
+        "limits.changes_per_second", "limits.changes_burst", "limits.open_files",
+        "limits.open_files_per_uid", "limits.staged_mib",
     ]
 
     /// Reads the file, if there is one, and the environment.
@@ -54,6 +57,7 @@ struct Settings: Sendable {
         commitTimeoutMilliseconds = Int(
             try Self.number(reader, "commit_timeout_ms", 2000, 10...60_000)
         )
+        limits = try MountLimits(reader)
         let level = reader.string(forKey: "log.level", default: logLevel.rawValue)
         guard let parsed = Logger.Level(rawValue: level) else {
             throw Failure(.failure, "log.level: \(level) is not one of trace, debug, info, …")
