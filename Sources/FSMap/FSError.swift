@@ -48,8 +48,10 @@ package enum FSError: Error, Equatable, Sendable {
     case busy
     /// EBUSY: sessions of too many principals were removed one by one.
     case braked
-    /// ENFILE
+    /// ENFILE: in all.
     case tooManyOpen
+    /// EMFILE: of one user.
+    case tooManyOpenByUser
 }
 
 extension FSError {

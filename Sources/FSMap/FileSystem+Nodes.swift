@@ -113,13 +113,16 @@ extension FileSystem {
         now: UInt64,
         _ state: inout State
     ) -> Entry {
+        if let known = state.inodes.current(node) { supersede(known, by: presence, &state) }
         let inode = state.inodes.lookUp(node, number: presence.number, in: parent)
         let isForgettable =
             node.isVolatile || isPending(node, state)
             || isRecent(node, in: directory, now: now, state)
+        let attributes = tree.attributes(of: node, presence)
+        tell(inode, presence, attributes, &state)
         return Entry(
             inode: inode,
-            attributes: tree.attributes(of: node, presence),
+            attributes: attributes,
             entrySeconds: isForgettable ? 0 : options.cacheSeconds,
             attributeSeconds: attributeSeconds(node, now: now, state)
         )

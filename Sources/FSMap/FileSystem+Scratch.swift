@@ -87,7 +87,13 @@ extension FileSystem {
             return entry
         }
         do {
-            return (entry, try open(entry.inode, flags: request.flags, view: request.view))
+            let opened = try open(
+                entry.inode,
+                flags: request.flags,
+                by: request.caller.uid,
+                view: request.view
+            )
+            return (entry, opened)
         } catch {
             forget(entry.inode, lookups: 1)
             throw error
@@ -98,17 +104,11 @@ extension FileSystem {
     func openScratch(
         _ id: UInt64,
         _ inode: UInt64,
-        flags: OpenFlags
+        flags: OpenFlags,
+        by user: UInt32
     ) throws(FSError) -> Opened {
         guard state.withLock({ $0.scratch[id] }) != nil else { throw .stale }
-        let opened = try add(
-            inode,
-            .scratch(id),
-            flags,
-            snapshot: nil,
-            target: nil,
-            stage: nil
-        )
+        let opened = try add(inode, .scratch(id), flags, by: user, (nil, nil, nil))
         try state.withLock { state throws(FSError) in
             state.scratch.opened(id)
             if flags.contains(.truncate) { try state.scratch.resize(id, to: 0, now: 0) }

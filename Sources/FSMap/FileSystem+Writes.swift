@@ -38,7 +38,7 @@ extension FileSystem {
         }
         let opened: Opened
         do {
-            opened = try add(inode, node, flags, snapshot: nil, target: target, stage: stage)
+            opened = try add(inode, node, flags, by: request.caller.uid, (nil, target, stage))
         } catch {
             forget(inode, lookups: 1)
             throw error
@@ -81,7 +81,13 @@ extension FileSystem {
             self.entry(node, found, in: parent, directory, now: request.now, &state)
         }
         do {
-            return (entry, try open(entry.inode, flags: request.flags, view: request.view))
+            let opened = try open(
+                entry.inode,
+                flags: request.flags,
+                by: request.caller.uid,
+                view: request.view
+            )
+            return (entry, opened)
         } catch {
             forget(entry.inode, lookups: 1)
             throw error

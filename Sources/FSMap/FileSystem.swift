@@ -18,12 +18,17 @@ package final class FileSystem: Sendable {
         var inodes = InodeTable()
         var files: [UInt64: OpenFile] = [:]
         var directories: [UInt64: OpenDirectory] = [:]
+        /// How many of both each user has open.
+        var openCounts: [UInt32: Int] = [:]
         var recent: RecentChanges
         var pending: PendingDirectories
         var scratch: ScratchFiles
         var brake: UnlinkBrake
         var lastErrors = LastErrors()
         var stagedBytes = 0
+        var rendered: RenderedFiles
+        /// Superseded inodes to which names may still lead.
+        var superseded: [UInt64] = []
         private var lastHandle: UInt64 = 0
 
         init(_ options: FileSystemOptions) {
@@ -34,6 +39,7 @@ package final class FileSystem: Sendable {
             pending = PendingDirectories(countMax: options.pendingDirectoriesMax)
             scratch = ScratchFiles(options.scratch)
             brake = UnlinkBrake(options.brake)
+            rendered = RenderedFiles(bytesMax: options.renderedBytesMax)
         }
 
         mutating func nextHandle() -> UInt64 {
@@ -49,7 +55,12 @@ package final class FileSystem: Sendable {
     /// An empty mount; nothing has been looked up but the root.
     package init(owners: Owners, options: FileSystemOptions) {
         self.options = options
-        tree = Tree(owners: owners, version: options.version, mountedAt: options.mountedAt)
+        tree = Tree(
+            owners: owners,
+            version: options.version,
+            mountedAt: options.mountedAt,
+            kind: options.kind
+        )
         state = Mutex(State(options))
     }
 
@@ -121,6 +132,20 @@ package final class FileSystem: Sendable {
         now: UInt64,
         view: any IdentityView
     ) throws(FSError) -> (Attributes, seconds: Double) {
+        do throws(FSError) {
+            return try currentAttributes(of: inode, handle: handle, now: now, view: view)
+        } catch {
+            guard let told = attributesTold(of: inode, isOpen: handle != nil) else { throw error }
+            return (told, 0)
+        }
+    }
+
+    private func currentAttributes(
+        of inode: UInt64,
+        handle: UInt64?,
+        now: UInt64,
+        view: any IdentityView
+    ) throws(FSError) -> (Attributes, seconds: Double) {
         let entry = try entry(of: inode)
         if case .scratch(let id) = entry.node { return (try scratchAttributes(id), 0) }
         let file = handle.flatMap { handle in state.withLock { $0.files[handle] } }
@@ -151,7 +176,12 @@ package final class FileSystem: Sendable {
             attributes.sizeBytes = file.sizeBytes
             return (attributes, 0)
         }
-        return (attributes, state.withLock { attributeSeconds(entry.node, now: now, $0) })
+        return try state.withLock { state throws(FSError) in
+            supersede(inode, by: found, &state)
+            guard state.inodes[inode]?.removal == nil else { throw .stale }
+            tell(inode, found, attributes, &state)
+            return (attributes, attributeSeconds(entry.node, now: now, state))
+        }
     }
 
     /// Where a symbolic link points.

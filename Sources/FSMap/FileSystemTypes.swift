@@ -184,6 +184,8 @@ package struct CacheMark: Equatable, Sendable {
 package enum Invalidation: Hashable, Sendable {
     /// Attributes and pages of a file; sent before the reply.
     case content(inode: UInt64)
+    /// Attributes of a file whose pages stay right; sent before the reply.
+    case attributes(inode: UInt64)
     /// A name that may be cached, as there or as not there.
     case entry(parent: UInt64, name: String)
     /// A name whose file is gone.
@@ -218,10 +220,12 @@ package struct BrakeLimits: Sendable {
 
 /// How a mount behaves; every number that bounds it.
 package struct FileSystemOptions: Sendable {
+    package var kind = MountKind.ordinary
     /// How long a kernel may believe what it is told, because changes are pushed.
     package var cacheSeconds: Double = 3600
     /// For that long after a change of a name or file it may not.
     package var recentNanoseconds: UInt64 = 1_000_000_000
+    /// Open files and directories, in all and of one user.
     package var openFilesMax = 65_536
     /// Inodes a kernel may know at once; those looked up longest ago have to be forgotten.
     package var inodesMax = 100_000
@@ -232,6 +236,9 @@ package struct FileSystemOptions: Sendable {
     package var scratch = ScratchLimits()
     /// When single removals of sessions become too many.
     package var brake = BrakeLimits()
+    package var openFilesPerUserMax = 16_384
+    /// What a mount without OPEN keeps of files that are read in several pieces, in bytes.
+    package var renderedBytesMax = 16 << 20
     /// More names than that are invalidated by a new epoch.
     package var invalidatedNamesMax = 5000
     /// Recent changes that are remembered one by one.

@@ -14,6 +14,8 @@ struct InodeTable {
     /// Why an inode stands for nothing any more.
     enum Removal: Equatable {
         case revoked, gone
+        /// Its node has other content, and another inode, now (``MountKind/isOpenless``).
+        case superseded
 
         var error: FSError { self == .revoked ? .revoked : .stale }
     }
@@ -34,6 +36,8 @@ struct InodeTable {
         var cachedVersion: ContentVersion?
         /// The version that was current when somebody last looked.
         var latestVersion: ContentVersion?
+        /// On a mount without OPEN: what the kernel was told, and will ask for.
+        var told: ToldContent?
     }
 
     private var inodes: [UInt64: Inode] = [:]
@@ -157,7 +161,9 @@ struct InodeTable {
     /// The inode stands for nothing from now on; the node gets a new one when it is looked up.
     mutating func remove(_ inode: UInt64, _ removal: Removal) {
         guard inode != FileSystem.rootInode, let entry = inodes[inode] else { return }
-        update(inode) { $0.removal = $0.removal ?? removal }
+        update(inode) {
+            if $0.removal == nil || $0.removal == .superseded { $0.removal = removal }
+        }
         guard current[entry.node] == inode else { return }
         current[entry.node] = nil
         if case .groupSessions = entry.node { groupSessionsCount -= 1 }

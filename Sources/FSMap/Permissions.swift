@@ -74,6 +74,18 @@ struct Permissions: Equatable {
             }
     }
 
+    /// The row of a node on a kind of mount.
+    init(of node: Node, on kind: MountKind) {
+        self.init(of: node)
+        switch kind {
+        case .ordinary: break
+        case .readOnly: if node.kind != .symlink { mode &= ~0o222 }
+        case .reveal:
+            group = .root
+            if node.kind != .symlink { mode = node.kind == .directory ? 0o700 : 0o600 }
+        }
+    }
+
     /// The number of the owning group.
     func groupID(_ owners: Owners) -> UInt32 {
         switch group {

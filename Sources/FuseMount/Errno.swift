@@ -30,11 +30,15 @@ package func errnoValue(for error: FSError) -> Int32 {
     case .stale: ESTALE  // Stale file handle.
     case .busy, .braked: EBUSY  // Device or resource busy.
     case .tooManyOpen: ENFILE  // Too many open files in system.
+    case .tooManyOpenByUser: EMFILE  // Too many open files.
     }
 }
 
 /// The answer to getxattr(2) with a buffer that is too small.
 let bufferTooSmall: Int32 = ERANGE
+
+/// The answer that tells the kernel never to send such a request again.
+let notImplemented: Int32 = ENOSYS
 
 /// What the log says of a refusal; never a word of a document.
 func reason(of error: FSError) -> String {

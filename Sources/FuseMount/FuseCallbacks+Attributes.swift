@@ -25,7 +25,7 @@ extension FuseServer {
                 of: inode,
                 handle: handle,
                 now: node.monotonicNanoseconds(),
-                view: node.view()
+                view: view()
             )
             reply.attributes(attributes, seconds: seconds)
         } catch {

@@ -46,7 +46,12 @@ func openFile(
     let flags = OpenFlags(information.flags)
     let mark = server.files.mark()
     do throws(FSError) {
-        let opened = try server.files.open(inode, flags: flags, view: server.snapshot())
+        let opened = try server.files.open(
+            inode,
+            flags: flags,
+            by: reply.caller.uid,
+            view: server.snapshot()
+        )
         information.set(opened, flags)
         server.openHandles.add(1, ordering: .relaxed)
         if !reply.opened(information) { server.release(opened.handle) }
@@ -110,6 +115,32 @@ func readFile(
             offset: UInt64(clamping: offset),
             count: count,
             view: server.node.view()
+        )
+        reply.bytes(of: bytes)
+    } catch {
+        reply.error(error)
+    }
+    server.settle(mark, inode: inode)
+}
+
+/// READ on a mount whose files are not opened.
+func readUnopened(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ count: Int,
+    _ offset: off_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    let mark = server.files.mark()
+    do throws(FSError) {
+        let bytes = try server.files.read(
+            inode: inode,
+            offset: UInt64(clamping: offset),
+            count: count,
+            view: server.snapshot(),
+            before: { server.before.withLock { $0.reversed() } }
         )
         reply.bytes(of: bytes)
     } catch {

@@ -16,9 +16,8 @@ func lookupName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
     }
     let mark = server.files.mark()
     do throws(FSError) {
-        let node = server.node
-        let now = node.monotonicNanoseconds()
-        switch try server.files.lookup(name, in: parent, now: now, view: node.view()) {
+        let now = server.node.monotonicNanoseconds()
+        switch try server.files.lookup(name, in: parent, now: now, view: server.view()) {
         case .missing(let seconds): reply.missing(seconds: seconds)
         case .found(let entry):
             if !reply.entry(entry) { server.files.undoLookup(entry.inode) }

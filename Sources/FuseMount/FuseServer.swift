@@ -17,21 +17,29 @@ import Synchronization
 final class FuseServer: Sendable {
     let node: LocalNode
     let files: FileSystem
+    let kind: MountKind
     let log: Logger
     let pending: PendingRequests
     let notifier: Notifier
     let gate = SessionGate()
+    private let allowance: Mutex<ChangeAllowance>
     let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)
     private let brakeNotice = OncePerSecond()
     /// Set once the kernel has taken the INIT reply.
     let isInitialized = Atomic<Bool>(false)
     let initialized = Semaphore()
+    /// The states before the last changes, oldest first; only where files are not opened.
+    let before = Mutex<[any IdentityView]>([])
 
     init(node: LocalNode, files: FileSystem, options: MountOptions, log: Logger) {
         self.node = node
         self.files = files
+        kind = options.kind
         self.log = log
+        allowance = Mutex(
+            ChangeAllowance(perSecond: options.changesPerSecond, burst: options.changesBurst)
+        )
         pending = PendingRequests(requestsMax: options.requestsMax)
         notifier = Notifier(notificationsMax: options.notificationsMax, log: log)
     }
@@ -56,6 +64,31 @@ final class FuseServer: Sendable {
         }
     }
 
+    /// The state that names and attributes are answered from.
+    ///
+    /// Where files are not opened, one moment: the version it tells is the one that is read.
+    func view() throws(FSError) -> any IdentityView {
+        kind.isOpenless ? try snapshot() : node.view()
+    }
+
+    private static let statesBeforeMax = 4
+
+    /// Keeps the state as it is before a change.
+    ///
+    /// The kernel learns of the change later, and reads by what it knows until then.
+    func keepBefore() {
+        guard kind.isOpenless else { return }
+        do throws(FSError) {
+            let view = try snapshot()
+            before.withLock { before in
+                if before.count == Self.statesBeforeMax { before.removeFirst() }
+                before.append(view)
+            }
+        } catch {
+            log.error("the state before a change is not kept: \(reason(of: error))")
+        }
+    }
+
     /// Proposes a change for a waiting request and returns at once.
     ///
     /// `answer` runs on the thread that commits, unless the request was answered meanwhile. A file
@@ -66,6 +99,10 @@ final class FuseServer: Sendable {
         _ change: Change,
         answer: @escaping @Sendable (FuseServer, consuming Reply) -> Void
     ) {
+        guard mayChange(ticket.uid) else {
+            if let handle = change.handle { files.commitFailed(handle) }
+            return refuse(ticket, .busy, change.operation, change.place)
+        }
         node.propose(kind) { [self] result in
             var refusal: FSError?
             switch result {
@@ -83,6 +120,20 @@ final class FuseServer: Sendable {
                 answer(self, reply)
             }
         }
+    }
+
+    /// Whether a user has not asked for too many changes; says so in the log where that is due.
+    private func mayChange(_ uid: UInt32) -> Bool {
+        let now = node.monotonicNanoseconds()
+        let answer = allowance.withLock { $0.take(uid, now: now) }
+        guard case .refused(let count) = answer else { return true }
+        if let count {
+            log.warning(
+                "a user asks for more changes than limits.changes_per_second allows",
+                metadata: ["uid": "\(uid)", "refused": "\(count)"]
+            )
+        }
+        return false
     }
 
     /// Answers a waiting request for which there was nothing to commit.

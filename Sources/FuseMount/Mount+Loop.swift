@@ -61,7 +61,11 @@ extension Mount {
         let session = session
         do throws(MountError) {
             try MountThread.start("fuse-notify") {
-                server.notifier.run(session) { server.topNames() }
+                server.notifier.run(
+                    session,
+                    topNames: { server.topNames() },
+                    forgot: { server.files.forgot($0) }
+                )
             }
         } catch {
             server.notifier.markStopped()
@@ -137,6 +141,18 @@ extension Mount {
         loop.finish()
     }
 
+    /// Unmounts several at the same time; returns when all are.
+    package static func unmount(_ mounts: [Mount]) {
+        for mount in mounts {
+            do throws(MountError) {
+                try MountThread.start("fuse-unmount") { mount.unmount() }
+            } catch {
+                mount.unmount()
+            }
+        }
+        for mount in mounts { mount.waitUntilUnmounted() }
+    }
+
     /// Uses the session from a thread that is not one of its own.
     private func ifAlive(_ body: () -> Void) {
         guard server.gate.enter() else { return }
@@ -147,6 +163,7 @@ extension Mount {
     /// After the last thread: whoever waits is answered, and the session goes when nobody uses it.
     private func tearDown() {
         server.node.remove(self)
+        server.before.withLock { $0 = [] }
         server.pending.close()
         server.notifier.stop()
         let isQuiet = server.notifier.waitUntilStopped(milliseconds: 300)
@@ -169,16 +186,8 @@ extension Mount {
         return MountTableLine.topmost(on: directory)?.deviceMinor == deviceMinor
     }
 
-    /// Ends the connection in the kernel, so that every request of it fails.
-    ///
-    /// Source: fusectl in Documentation/filesystems/fuse.rst of Linux.
     private func abortConnection() {
-        guard let deviceMinor else { return }
-        let path = "/sys/fs/fuse/connections/\(deviceMinor)/abort"
-        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        write(descriptor, "1", 1)
-        close(descriptor)
+        if let deviceMinor { _ = MountPoint.abortConnection(deviceMinor) }
     }
 }
 

@@ -108,6 +108,12 @@ package final class Mount: Sendable {
         loop.waitUntilFinished()
     }
 
+    /// What the mount is for.
+    package var kind: MountKind { server.kind }
+
+    /// Whether it has not gone, from outside or by ``unmount()``.
+    package var isMounted: Bool { !loop.state.withLock { $0.isFinished } }
+
     /// What the mount has done and what waits.
     package var statistics: MountStatistics {
         let notifications = server.notifier.counts
@@ -125,6 +131,7 @@ package final class Mount: Sendable {
 
 extension Mount: MountObserver {
     package func willApply(_ effects: [Effect]) {
+        server.keepBefore()
         server.files.willApply(effects, now: server.node.monotonicNanoseconds())
     }
 

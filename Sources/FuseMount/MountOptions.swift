@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import FSMap
+
 /// How a directory is mounted; every number that bounds a mount.
 package struct MountOptions: Sendable {
     package var directory: String
+    /// Also that of the ``FileSystem`` of the mount.
+    package var kind: MountKind
     /// The source that the mount table shows.
     package var fsname: String
     /// Threads that answer the kernel; at least 1.
@@ -11,7 +15,9 @@ package struct MountOptions: Sendable {
     package var cacheSeconds: Double
     /// Whether other users may enter; an ordinary user needs `user_allow_other` for it.
     package var allowOther: Bool
-    package var readOnly: Bool
+    /// Changes that one user may ask for, a second and at once; more get EBUSY.
+    package var changesPerSecond = 10_000
+    package var changesBurst = 20_000
     /// Changes that wait for their commit; more get EBUSY.
     package var requestsMax: Int
     /// Invalidations that wait for the kernel; more become one epoch.
@@ -20,20 +26,20 @@ package struct MountOptions: Sendable {
     /// Makes options.
     package init(
         directory: String,
+        kind: MountKind = .ordinary,
         fsname: String = "brokerfs",
         threads: Int = 4,
         cacheSeconds: Double = 3600,
         allowOther: Bool = true,
-        readOnly: Bool = false,
         requestsMax: Int = 1024,
         notificationsMax: Int = 65_536
     ) {
         self.directory = directory
+        self.kind = kind
         self.fsname = fsname
         self.threads = max(1, threads)
         self.cacheSeconds = cacheSeconds
-        self.allowOther = allowOther
-        self.readOnly = readOnly
+        self.allowOther = allowOther && kind != .reveal
         self.requestsMax = requestsMax
         self.notificationsMax = notificationsMax
     }

@@ -99,8 +99,12 @@ final class Notifier: Sendable {
 
     /// The thread: sends until it is stopped.
     ///
-    /// `topNames` are the names in the root.
-    func run(_ session: Session, topNames: () -> [String]) {
+    /// `topNames` are the names in the root; `forgot` is told what the kernel has forgotten.
+    func run(
+        _ session: Session,
+        topNames: () -> [String],
+        forgot: (Invalidation) -> Void
+    ) {
         defer { stopped.post() }
         while true {
             arrived.wait()
@@ -109,6 +113,7 @@ final class Notifier: Sendable {
                 for invalidation in batch {
                     if queue.withLock({ $0.isStopped }) { return }
                     send(invalidation, session, topNames)
+                    forgot(invalidation)
                 }
             }
             if queue.withLock({ $0.isStopped }) { return }
@@ -156,7 +161,7 @@ extension Invalidation {
     fileprivate var isName: Bool {
         switch self {
         case .entry, .delete, .everything: true
-        case .content, .listing: false
+        case .content, .attributes, .listing: false
         }
     }
 }

@@ -254,11 +254,37 @@ package nonisolated struct Brokerfs_Admin_Status: @unchecked Sendable {
     set {_uniqueStorage()._cacheableRequests = newValue}
   }
 
+  package var mounts: [Brokerfs_Admin_Mount] {
+    get {_storage._mounts}
+    set {_uniqueStorage()._mounts = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+package nonisolated struct Brokerfs_Admin_Mount: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var directory: String = String()
+
+  /// ordinary, read-only or reveal
+  package var kind: String = String()
+
+  package var requests: UInt64 = 0
+
+  package var cacheableRequests: UInt64 = 0
+
+  package var openHandles: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 package nonisolated struct Brokerfs_Admin_Failure: Sendable {
@@ -685,7 +711,7 @@ nonisolated extension Brokerfs_Admin_Loaded.Refusal: SwiftProtobuf.Message, Swif
 
 nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0\u{3}mount_requests\0\u{3}cacheable_requests\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0\u{3}mount_requests\0\u{3}cacheable_requests\0\u{1}mounts\0")
 
   fileprivate class _StorageClass {
     var _node: String = String()
@@ -709,6 +735,7 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
     var _storeBytes: UInt64 = 0
     var _mountRequests: UInt64 = 0
     var _cacheableRequests: UInt64 = 0
+    var _mounts: [Brokerfs_Admin_Mount] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -740,6 +767,7 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       _storeBytes = source._storeBytes
       _mountRequests = source._mountRequests
       _cacheableRequests = source._cacheableRequests
+      _mounts = source._mounts
     }
   }
 
@@ -779,6 +807,7 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         case 19: try { try decoder.decodeSingularUInt64Field(value: &_storage._storeBytes) }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._mountRequests) }()
         case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._cacheableRequests) }()
+        case 22: try { try decoder.decodeRepeatedMessageField(value: &_storage._mounts) }()
         default: break
         }
       }
@@ -850,6 +879,9 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       if _storage._cacheableRequests != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._cacheableRequests, fieldNumber: 21)
       }
+      if !_storage._mounts.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._mounts, fieldNumber: 22)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -880,10 +912,61 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         if _storage._storeBytes != rhs_storage._storeBytes {return false}
         if _storage._mountRequests != rhs_storage._mountRequests {return false}
         if _storage._cacheableRequests != rhs_storage._cacheableRequests {return false}
+        if _storage._mounts != rhs_storage._mounts {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Mount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Mount"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}directory\0\u{1}kind\0\u{1}requests\0\u{3}cacheable_requests\0\u{3}open_handles\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.directory) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.requests) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.cacheableRequests) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.openHandles) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.directory.isEmpty {
+      try visitor.visitSingularStringField(value: self.directory, fieldNumber: 1)
+    }
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 2)
+    }
+    if self.requests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.requests, fieldNumber: 3)
+    }
+    if self.cacheableRequests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cacheableRequests, fieldNumber: 4)
+    }
+    if self.openHandles != 0 {
+      try visitor.visitSingularUInt64Field(value: self.openHandles, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Mount, rhs: Brokerfs_Admin_Mount) -> Bool {
+    if lhs.directory != rhs.directory {return false}
+    if lhs.kind != rhs.kind {return false}
+    if lhs.requests != rhs.requests {return false}
+    if lhs.cacheableRequests != rhs.cacheableRequests {return false}
+    if lhs.openHandles != rhs.openHandles {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
