@@ -140,7 +140,7 @@ extension FileSystem {
             let number = file.node.number(ofGeneration: events.generation)
             // The file has been started anew: whoever follows it opens it again.
             guard number == file.snapshot?.number else { return [] }
-            return Self.slice(events.bytes, offset: offset, count: count)
+            return events.bytes(from: offset, count: count)[...]
         }
         return Self.slice(try rendered(file, handle), offset: offset, count: count)
     }

@@ -74,7 +74,7 @@ struct Tree: Sendable {
             return Presence(
                 number: node.number(ofGeneration: events.generation),
                 modifiedAt: events.modifiedAt,
-                sizeBytes: UInt64(events.bytes.count)
+                sizeBytes: UInt64(events.sizeBytes)
             )
         case .clusterFile, .clusterNode, .clusterNodeFile: return cluster(node, in: view)
         }

@@ -2,6 +2,7 @@
 
 import Configuration
 import Foundation
+import Identity
 import Logging
 import Node
 import Replica
@@ -24,6 +25,7 @@ struct Settings: Sendable {
     var storeCacheMiB = 128
     var diskReserveMiB = 64
     var commitTimeoutMilliseconds = 2000
+    var eventsKiB = Limits.eventBytesMax >> 10
     var logLevel = Logger.Level.info
 
     /// Every key of the file, in its dotted form; docs/OPERATIONS.md explains each.
@@ -31,6 +33,7 @@ struct Settings: Sendable {
         "data", "node.name", "mount.directory", "mount.cache_seconds", "mount.threads",
         "permissions.read_group", "permissions.revoke_group", "permissions.audit_group",
         "store.cache_mib", "store.disk_reserve_mib", "commit_timeout_ms", "log.level",
+        "events.size_kib",
     ]
 
     /// Reads the file, if there is one, and the environment.
@@ -73,6 +76,9 @@ struct Settings: Sendable {
         diskReserveMiB = Int(try Self.number(reader, "store.disk_reserve_mib", 64, 0...65_536))
         commitTimeoutMilliseconds = Int(
             try Self.number(reader, "commit_timeout_ms", 2000, 10...60_000)
+        )
+        eventsKiB = Int(
+            try Self.number(reader, "events.size_kib", Double(eventsKiB), 64...1_048_576)
         )
         let level = reader.string(forKey: "log.level", default: logLevel.rawValue)
         guard let parsed = Logger.Level(rawValue: level) else {
@@ -126,6 +132,7 @@ struct Settings: Sendable {
         configuration.diskReserveBytes = UInt64(diskReserveMiB) << 20
         let timeout = UInt64(commitTimeoutMilliseconds) * 1_000_000
         configuration.replica.commitTimeoutNanoseconds = timeout
+        configuration.eventBytesMax = eventsKiB << 10
         return configuration
     }
 }
