@@ -48,7 +48,13 @@ func changeAttributes(
 ) {
     let server = FuseServer.serving(request)
     let handle = information?.pointee.fh
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let reply = Reply(request)
+    switch server.replayer.isPlaying(.changed, caller: reply.callerThread) {
+    case true?: return server.showAttributes(of: inode, handle: nil, reply)
+    case false?: return reply.error(.notPermitted)
+    case nil: break
+    }
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         guard let wanted = wanted?.pointee else { throw .invalid("no attributes") }
         try server.checkUnchanged(inode, wanted, fields)
@@ -69,7 +75,8 @@ func changeAttributes(
                 server.showAttributes(of: inode, handle: handle, reply)
             }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "truncate", handle: handle) {
+            let own = server.files.writing(inode)
+            server.commit(kind, for: ticket, operation: "truncate", handle: handle, own: own) {
                 server,
                 reply in
                 server.showAttributes(of: inode, handle: handle, reply)

@@ -5,15 +5,27 @@ import FSMap
 import Glibc
 import Node
 
-// UNLINK, RMDIR, MKDIR and RENAME. The kernel holds the directory's lock until the reply.
+// UNLINK, RMDIR, MKDIR, MKNOD and RENAME. The kernel holds the directory's lock until the reply.
 
 func unlinkName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
     let server = FuseServer.serving(request)
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let reply = Reply(request)
+    let played = server.replayer.isPlaying(
+        .removed,
+        name.flatMap { String(validatingCString: $0) } ?? "",
+        in: parent,
+        caller: reply.callerThread
+    )
+    if let played { return played ? reply.status(0) : reply.error(.notPermitted) }
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         let name = try validName(name)
-        let kind = try server.files.unlink(name, in: parent, view: server.node.view())
-        server.commit(kind, for: ticket, operation: "unlink") { _, reply in reply.status(0) }
+        let view = server.node.view()
+        let kind = try server.files.unlink(name, in: parent, view: view)
+        let own = server.files.removal(of: name, in: parent, view: view)
+        server.commit(kind, for: ticket, operation: "unlink", own: own) { _, reply in
+            reply.status(0)
+        }
     } catch {
         server.refuse(ticket, error, "unlink")
     }
@@ -40,6 +52,22 @@ func removeDirectory(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: Unsaf
     } catch {
         server.refuse(ticket, error, "rmdir")
     }
+}
+
+/// Refused, because files come by open(2); except when a change from elsewhere is played again.
+func makeNode(
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ mode: mode_t,
+    _ device: dev_t
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    guard let name = name.flatMap({ String(validatingCString: $0) }),
+        server.replayer.isPlaying(.created, name, in: parent, caller: reply.callerThread) == true
+    else { return reply.error(.notPermitted) }
+    server.showMade(name, in: parent, reply)
 }
 
 func makeDirectory(

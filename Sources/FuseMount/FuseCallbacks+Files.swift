@@ -144,7 +144,10 @@ func writeFile(
         switch step {
         case .staged: server.answer(ticket) { $0.written(count) }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "write", handle: handle) { _, reply in
+            let own = server.files.writing(inode)
+            server.commit(kind, for: ticket, operation: "write", handle: handle, own: own) {
+                _,
+                reply in
                 reply.written(count)
             }
         }
@@ -166,7 +169,10 @@ func flushFile(
         switch try server.files.flush(handle, view: server.node.view()) {
         case .clean: server.answer(ticket) { $0.status(0) }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "flush", handle: handle) { _, reply in
+            let own = server.files.writing(inode)
+            server.commit(kind, for: ticket, operation: "flush", handle: handle, own: own) {
+                _,
+                reply in
                 reply.status(0)
             }
         }

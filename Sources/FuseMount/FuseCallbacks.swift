@@ -45,7 +45,7 @@ func fuseOperations() -> fuse_lowlevel_ops {
     operations.rename = renameName
     operations.link = { request, _, _, _ in Reply(request).error(.notPermitted) }
     operations.symlink = { request, _, _, _ in Reply(request).error(.notPermitted) }
-    operations.mknod = { request, _, _, _, _ in Reply(request).error(.notPermitted) }
+    operations.mknod = makeNode
     return operations
 }
 

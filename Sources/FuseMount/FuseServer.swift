@@ -20,6 +20,7 @@ final class FuseServer: Sendable {
     let log: Logger
     let pending: PendingRequests
     let notifier: Notifier
+    let replayer: Replayer
     let gate = SessionGate()
     let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)
@@ -33,6 +34,7 @@ final class FuseServer: Sendable {
         self.log = log
         pending = PendingRequests(requestsMax: options.requestsMax)
         notifier = Notifier(notificationsMax: options.notificationsMax, log: log)
+        replayer = Replayer(options: options, log: log)
     }
 
     /// The server of a request's session.
@@ -58,15 +60,19 @@ final class FuseServer: Sendable {
     /// Proposes a change for a waiting request and returns at once.
     ///
     /// `answer` runs on the thread that commits, unless the request was answered meanwhile. A file
-    /// that staged the change is told how it went in any case.
+    /// that staged the change is told how it went in any case. `own` is what the kernel tells
+    /// its watchers by itself.
     func commit(
         _ kind: Command.Kind,
         for ticket: PendingRequests.Ticket,
         operation: StaticString,
         handle: UInt64? = nil,
+        own: OwnChange? = nil,
         answer: @escaping @Sendable (FuseServer, consuming Reply) -> Void
     ) {
+        replayer.begin(own)
         node.propose(kind) { [self] result in
+            replayer.end(own)
             var refusal: FSError?
             switch result {
             case .success: if let handle { files.committed(handle) }

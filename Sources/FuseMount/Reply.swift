@@ -33,6 +33,11 @@ struct Reply: ~Copyable {
         fuse_req_ctx(request)?.pointee.uid ?? .max
     }
 
+    /// The thread that waits in the kernel, by its number in the daemon's namespace.
+    var callerThread: Int32 {
+        fuse_req_ctx(request)?.pointee.pid ?? 0
+    }
+
     /// Answers with an errno value, 0 for success.
     consuming func status(_ number: Int32) {
         fuse_reply_err(request, number)

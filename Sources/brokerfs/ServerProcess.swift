@@ -65,11 +65,13 @@ final class ServerProcess: Sendable {
         options.cacheSeconds = settings.cacheSeconds
         options.version = Brokerfs.version
         let files = FileSystem(owners: Accounts.owners(settings), options: options)
-        let mountOptions = MountOptions(
+        var mountOptions = MountOptions(
             directory: settings.mount,
             threads: settings.mountThreads,
             cacheSeconds: settings.cacheSeconds
         )
+        mountOptions.inotify = settings.notifiesInotify
+        mountOptions.notifiedSessionsPerSecond = settings.notifiedSessionsPerSecond
         return try Mount.mount(node, files: files, options: mountOptions, log: log)
     }
 

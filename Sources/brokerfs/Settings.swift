@@ -25,6 +25,8 @@ struct Settings: Sendable {
     var storeCacheMiB = 128
     var diskReserveMiB = 64
     var commitTimeoutMilliseconds = 2000
+    var notifiesInotify = true
+    var notifiedSessionsPerSecond = 100
     var eventsKiB = Limits.eventBytesMax >> 10
     var logLevel = Logger.Level.info
 
@@ -33,7 +35,8 @@ struct Settings: Sendable {
         "data", "node.name", "mount.directory", "mount.cache_seconds", "mount.threads",
         "permissions.read_group", "permissions.revoke_group", "permissions.audit_group",
         "store.cache_mib", "store.disk_reserve_mib", "commit_timeout_ms", "log.level",
-        "events.size_kib",
+        "events.size_kib", "notify.inotify",
+        "notify.sessions_per_second",
     ]
 
     /// Reads the file, if there is one, and the environment.
@@ -80,6 +83,10 @@ struct Settings: Sendable {
         eventsKiB = Int(
             try Self.number(reader, "events.size_kib", Double(eventsKiB), 64...1_048_576)
         )
+        notifiesInotify = try Self.bool(reader, "notify.inotify", notifiesInotify)
+        notifiedSessionsPerSecond = Int(
+            try Self.number(reader, "notify.sessions_per_second", 100, 0...100_000)
+        )
         let level = reader.string(forKey: "log.level", default: logLevel.rawValue)
         guard let parsed = Logger.Level(rawValue: level) else {
             throw Failure(.failure, "log.level: \(level) is not one of trace, debug, info, …")
@@ -102,6 +109,18 @@ struct Settings: Sendable {
             )
         }
         return value
+    }
+
+    /// Yes or no; anything else is an error, never the default.
+    private static func bool(
+        _ reader: ConfigReader,
+        _ key: String,
+        _ fallback: Bool
+    ) throws -> Bool {
+        let name = ConfigKey(stringLiteral: key)
+        if let value = reader.bool(forKey: name) { return value }
+        guard let text = try text(reader, key) else { return fallback }
+        throw Failure(.failure, "\(key): \(text) is neither true nor false")
     }
 
     /// Numbers of a YAML file have a type, those of the environment are text.

@@ -15,10 +15,17 @@ final class MountedNode {
     private var process: Process?
     private let extraArguments: [String]
     private let user: String?
+    private let extraEnvironment: [String: String]
 
     /// Starts a node and waits until its mount answers.
-    init(arguments: [String] = [], user: String? = nil, dataOn: String? = nil) throws {
+    init(
+        arguments: [String] = [],
+        environment: [String: String] = [:],
+        user: String? = nil,
+        dataOn: String? = nil
+    ) throws {
         extraArguments = arguments
+        extraEnvironment = environment
         self.user = user
         root = try Self.temporaryDirectory()
         try Shell.check("mkdir -p \(mount) \(dataOn ?? root)")
@@ -48,7 +55,7 @@ final class MountedNode {
         process.arguments = Array(arguments.dropFirst())
         var environment = ProcessInfo.processInfo.environment
         environment["SWIFT_BACKTRACE"] = "enable=no"
-        process.environment = environment
+        process.environment = environment.merging(extraEnvironment) { $1 }
         let log = root + "/node.log"
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         process.standardError = FileHandle(forWritingAtPath: log)

@@ -15,6 +15,7 @@ import Testing
 
         init(_ node: MountedNode, _ arguments: String, to path: String? = nil) throws {
             output = path ?? node.root + "/watch.out"
+            if path == nil { unlink(output) }
             process.executableURL = URL(fileURLWithPath: "/bin/bash")
             let command = node.cli("watch \(arguments)")
             process.arguments = ["-c", "exec env \(command) >\(output) 2>/dev/null"]
