@@ -12,6 +12,8 @@ struct OpenFile: Sendable {
     let snapshot: Snapshot?
     /// The document, once somebody has read it.
     var rendered: [UInt8]?
+    /// Where the furthest read ended; kept for `events/all.jsonl`.
+    var readThrough: UInt64 = 0
     var target: WriteTarget?
     var stage: StagedDocument?
 

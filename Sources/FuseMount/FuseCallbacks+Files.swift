@@ -194,6 +194,7 @@ extension FuseServer {
     /// Closes a handle of a file.
     fileprivate func release(_ handle: UInt64) {
         openHandles.subtract(1, ordering: .relaxed)
+        polls.remove(handle)
         notifier.enqueue(files.release(handle))
     }
 }

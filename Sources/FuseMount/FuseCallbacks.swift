@@ -32,6 +32,7 @@ func fuseOperations() -> fuse_lowlevel_ops {
     operations.fsync = { request, inode, _, information in
         flushFile(request, inode, information)
     }
+    operations.poll = pollFile
     operations.release = releaseFile
     operations.opendir = openDirectory
     operations.readdir = readDirectory

@@ -21,6 +21,7 @@ final class FuseServer: Sendable {
     let pending: PendingRequests
     let notifier: Notifier
     let replayer: Replayer
+    let polls = PollTable()
     let gate = SessionGate()
     let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)

@@ -61,7 +61,7 @@ extension Mount {
         let session = session
         do throws(MountError) {
             try MountThread.start("fuse-notify") {
-                server.notifier.run(session) { server.topNames() }
+                server.notifier.run(session, server.polls) { server.topNames() }
             }
         } catch {
             server.notifier.markStopped()
@@ -179,6 +179,7 @@ extension Mount {
         if !isQuiet { abortConnection() }
         let hasStopped = isQuiet || stopHelpers(milliseconds: 300)
         if server.gate.close(milliseconds: 500), hasStopped {
+            server.polls.close()
             session.destroy()
         } else {
             log.error("the kernel does not let go of the mount; its session is left behind")

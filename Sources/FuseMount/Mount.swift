@@ -143,9 +143,10 @@ extension Mount: MountObserver {
         }
         for invalidation in content { _ = session.notify(invalidation) }
         server.gate.leave()
-        let (notifier, replayer) = (server.notifier, server.replayer)
+        let (notifier, replayer, polls) = (server.notifier, server.replayer, server.polls)
         return {
             notifier.enqueue(names)
+            if !polls.isEmpty { notifier.wakePollers() }
             replayer.enqueue(replays)
         }
     }

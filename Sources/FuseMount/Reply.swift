@@ -123,6 +123,12 @@ struct Reply: ~Copyable {
         discard self
     }
 
+    /// Answers a poll: what can be done without waiting.
+    consuming func polled(_ events: Int32) {
+        fuse_reply_poll(request, UInt32(bitPattern: events))
+        discard self
+    }
+
     /// Answers how many bytes an extended attribute has.
     consuming func attributeSize(_ count: Int) {
         fuse_reply_xattr(request, count)
