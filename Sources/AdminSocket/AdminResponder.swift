@@ -20,6 +20,7 @@ struct AdminResponder: Sendable {
         case .isMember(let lookup):
             respond(answered { () throws(ViewError) in .membership(try membership(lookup)) })
         case .load(let load): LoadJob(load, node: node).run(respond)
+        case .watch: respond(.failure(.invalid, "a watch has a connection of its own"))
         case nil: respond(.failure(.invalid, "an empty request"))
         }
     }

@@ -153,7 +153,13 @@ extension FileSystem {
             let number = file.node.number(ofGeneration: events.generation)
             // The file has been started anew: whoever follows it opens it again.
             guard number == file.snapshot?.number else { return [] }
-            return Self.slice(events.bytes, offset: offset, count: count)
+            let bytes = events.bytes(from: offset, count: count)
+            let end = offset &+ UInt64(bytes.count)
+            state.withLock { state in
+                let before = state.files[handle]?.readThrough ?? 0
+                state.files[handle]?.readThrough = max(before, end)
+            }
+            return bytes[...]
         }
         if case .members(let text)? = file.snapshot?.content {
             var marks = file.marks
@@ -165,6 +171,18 @@ extension FileSystem {
             return bytes[...]
         }
         return Self.slice(try rendered(file, handle), offset: offset, count: count)
+    }
+
+    /// Whether a handle of `events/all.jsonl` has not read all there is; nil for other files.
+    ///
+    /// A file that was started anew is news, too: its end.
+    package func hasNews(_ handle: UInt64, view: any IdentityView) -> Bool? {
+        guard let file = state.withLock({ $0.files[handle] }), file.node == .allEvents else {
+            return nil
+        }
+        let events = view.events
+        return file.node.number(ofGeneration: events.generation) != file.snapshot?.number
+            || UInt64(events.sizeBytes) > file.readThrough
     }
 
     static func slice(_ bytes: [UInt8], offset: UInt64, count: Int) -> ArraySlice<UInt8> {

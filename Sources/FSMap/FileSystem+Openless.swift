@@ -37,7 +37,7 @@ extension FileSystem {
             let events = view.events
             // The file has been started anew: whoever follows it opens it again.
             guard events.generation == told.version.first else { return [] }
-            return Self.slice(events.bytes, offset: offset, count: count)
+            return events.bytes(from: offset, count: count)[...]
         }
         let bytes = try content(of: entry, inode, told.version, view: view, before: before)
         if offset > 0 || count < bytes.count {

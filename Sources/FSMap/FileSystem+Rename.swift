@@ -9,6 +9,9 @@ package struct Renaming: Equatable, Sendable {
     let parent: UInt64
     let name: String
     let node: Node
+
+    /// What the kernel tells its watchers by itself.
+    package var own: OwnChange { .writing(node) }
 }
 
 /// What a rename asks for.

@@ -190,20 +190,5 @@ package protocol IdentityView: Sendable {
 
     var cluster: ClusterState { get }
     /// The retained lines of `events/all.jsonl`.
-    var events: EventText { get }
-}
-
-/// A moment of `events/all.jsonl`.
-package struct EventText: Sendable {
-    /// Goes up when the older half is dropped: the file is another one then, as after a rotation.
-    package var generation: UInt64
-    package var bytes: [UInt8]
-    package var modifiedAt: Timestamp
-
-    /// Makes a moment from its parts.
-    package init(generation: UInt64, bytes: [UInt8], modifiedAt: Timestamp) {
-        self.generation = generation
-        self.bytes = bytes
-        self.modifiedAt = modifiedAt
-    }
+    var events: EventLog { get }
 }

@@ -15,6 +15,8 @@ struct OpenFile: Sendable {
     var rendered: [UInt8]?
     /// Places in a long list that somebody has read to.
     var marks: [MembersText.Mark] = []
+    /// Where the furthest read ended; kept for `events/all.jsonl`.
+    var readThrough: UInt64 = 0
     var target: WriteTarget?
     var stage: StagedDocument?
 

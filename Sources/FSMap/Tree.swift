@@ -77,10 +77,10 @@ struct Tree: Sendable {
             return Presence(
                 number: node.number(ofGeneration: events.generation),
                 modifiedAt: events.modifiedAt,
-                sizeBytes: UInt64(events.bytes.count),
+                sizeBytes: UInt64(events.sizeBytes),
                 version: ContentVersion(
                     first: events.generation,
-                    second: UInt64(events.bytes.count)
+                    second: UInt64(events.sizeBytes)
                 )
             )
         case .clusterFile, .clusterNode, .clusterNodeFile: return cluster(node, in: view)

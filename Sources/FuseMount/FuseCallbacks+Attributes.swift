@@ -48,7 +48,13 @@ func changeAttributes(
 ) {
     let server = FuseServer.serving(request)
     let handle = information?.pointee.fh
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let reply = Reply(request)
+    switch server.replayer.isPlaying(.changed, caller: reply.callerThread) {
+    case true?: return server.showAttributes(of: inode, handle: nil, reply)
+    case false?: return reply.error(.notPermitted)
+    case nil: break
+    }
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         guard let wanted = wanted?.pointee else { throw .invalid("no attributes") }
         if !server.changeScratch(inode, wanted, fields) {
@@ -71,7 +77,12 @@ func changeAttributes(
                 server.showAttributes(of: inode, handle: handle, reply)
             }
         case .commit(let kind):
-            let change = Change(operation: "truncate", place: .file(inode), handle: handle)
+            let change = Change(
+                operation: "truncate",
+                place: .file(inode),
+                handle: handle,
+                own: server.files.writing(inode)
+            )
             server.commit(kind, for: ticket, change) {
                 server,
                 reply in

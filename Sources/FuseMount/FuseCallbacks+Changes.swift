@@ -5,24 +5,33 @@ import FSMap
 import Glibc
 import Node
 
-// UNLINK, RMDIR, MKDIR and RENAME. The kernel holds the directory's lock until the reply.
+// UNLINK, RMDIR, MKDIR, MKNOD and RENAME. The kernel holds the directory's lock until the reply.
 
 func unlinkName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
     let server = FuseServer.serving(request)
     let reply = Reply(request)
     let caller = reply.caller
+    let played = server.replayer.isPlaying(
+        .removed,
+        name.flatMap { String(validatingCString: $0) } ?? "",
+        in: parent,
+        caller: reply.callerThread
+    )
+    if let played { return played ? reply.status(0) : reply.error(.notPermitted) }
     guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         let name = try validName(name)
+        let view = server.node.view()
         let kind = try server.files.unlink(
             name,
             in: parent,
             caller: caller,
             now: server.node.monotonicNanoseconds(),
-            view: server.node.view()
+            view: view
         )
         guard let kind else { return server.answer(ticket) { $0.status(0) } }
-        let change = Change(operation: "unlink", place: .directory(parent))
+        let own = server.files.removal(of: name, in: parent, view: view)
+        let change = Change(operation: "unlink", place: .directory(parent), own: own)
         server.commit(kind, for: ticket, change) { _, reply in reply.status(0) }
     } catch {
         server.refuse(ticket, error, "unlink", .directory(parent))
@@ -51,6 +60,22 @@ func removeDirectory(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: Unsaf
     } catch {
         server.refuse(ticket, error, "rmdir", .directory(parent))
     }
+}
+
+/// Refused, because files come by open(2); except when a change from elsewhere is played again.
+func makeNode(
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ mode: mode_t,
+    _ device: dev_t
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    guard let name = name.flatMap({ String(validatingCString: $0) }),
+        server.replayer.isPlaying(.created, name, in: parent, caller: reply.callerThread) == true
+    else { return reply.error(.notPermitted) }
+    server.showMade(name, in: parent, reply)
 }
 
 func makeDirectory(
@@ -138,7 +163,8 @@ func renameName(
             server.answer(ticket) { $0.status(0) }
             server.notifier.enqueue(stale)
         case .commit(let kind, let renaming):
-            let change = Change(operation: "rename", place: .directory(newParent))
+            let own = renaming.own
+            let change = Change(operation: "rename", place: .directory(newParent), own: own)
             server.commit(kind, for: ticket, change) { server, reply in
                 let stale = server.files.renamed(renaming)
                 reply.status(0)

@@ -180,7 +180,9 @@ func writeFile(
         switch step {
         case .staged: server.answer(ticket) { $0.written(count) }
         case .commit(let kind):
-            let change = Change(operation: "write", place: .file(inode), handle: handle)
+            let own = server.files.writing(inode)
+            let place = Change.Place.file(inode)
+            let change = Change(operation: "write", place: place, handle: handle, own: own)
             server.commit(kind, for: ticket, change) { _, reply in
                 reply.written(count)
             }
@@ -203,7 +205,9 @@ func flushFile(
         switch try server.files.flush(handle, view: server.node.view()) {
         case .clean: server.answer(ticket) { $0.status(0) }
         case .commit(let kind):
-            let change = Change(operation: "flush", place: .file(inode), handle: handle)
+            let own = server.files.writing(inode)
+            let place = Change.Place.file(inode)
+            let change = Change(operation: "flush", place: place, handle: handle, own: own)
             server.commit(kind, for: ticket, change) { _, reply in
                 reply.status(0)
             }
@@ -226,6 +230,7 @@ extension FuseServer {
     /// Closes a handle of a file.
     fileprivate func release(_ handle: UInt64) {
         openHandles.subtract(1, ordering: .relaxed)
+        polls.remove(handle)
         notifier.enqueue(files.release(handle))
     }
 }

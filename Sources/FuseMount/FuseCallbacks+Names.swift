@@ -14,6 +14,13 @@ func lookupName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
     guard let name, let name = String(validatingCString: name) else {
         return reply.error(.notFound)
     }
+    switch server.replayer.lookup(name, in: parent, caller: reply.callerThread) {
+    case .asEver: break
+    case .missing: return reply.missing(seconds: 0)
+    case .found(let ghost):
+        _ = reply.entry(ghost)
+        return
+    }
     let mark = server.files.mark()
     do throws(FSError) {
         let now = server.node.monotonicNanoseconds()

@@ -32,6 +32,7 @@ func fuseOperations(_ kind: MountKind) -> fuse_lowlevel_ops {
     operations.fsync = { request, inode, _, information in
         flushFile(request, inode, information)
     }
+    operations.poll = pollFile
     operations.release = releaseFile
     operations.opendir = openDirectory
     operations.readdir = readDirectory
@@ -45,7 +46,7 @@ func fuseOperations(_ kind: MountKind) -> fuse_lowlevel_ops {
     operations.rename = renameName
     operations.link = { request, _, _, _ in Reply(request).error(.notPermitted) }
     operations.symlink = { request, _, _, _ in Reply(request).error(.notPermitted) }
-    operations.mknod = { request, _, _, _, _ in Reply(request).error(.notPermitted) }
+    operations.mknod = makeNode
     if kind.isReadOnly { operations.refuseChanges() }
     if kind.isOpenless { operations.leaveOpeningToKernel() }
     return operations

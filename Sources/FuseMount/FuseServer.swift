@@ -21,6 +21,8 @@ final class FuseServer: Sendable {
     let log: Logger
     let pending: PendingRequests
     let notifier: Notifier
+    let replayer: Replayer
+    let polls = PollTable()
     let gate = SessionGate()
     private let allowance: Mutex<ChangeAllowance>
     let requests = RequestCounts()
@@ -42,6 +44,7 @@ final class FuseServer: Sendable {
         )
         pending = PendingRequests(requestsMax: options.requestsMax)
         notifier = Notifier(notificationsMax: options.notificationsMax, log: log)
+        replayer = Replayer(options: options, log: log)
     }
 
     /// The server of a request's session.
@@ -92,7 +95,8 @@ final class FuseServer: Sendable {
     /// Proposes a change for a waiting request and returns at once.
     ///
     /// `answer` runs on the thread that commits, unless the request was answered meanwhile. A file
-    /// that staged the change is told how it went in any case.
+    /// that staged the change is told how it went in any case. `own` is what the kernel tells
+    /// its watchers by itself.
     func commit(
         _ kind: Command.Kind,
         for ticket: PendingRequests.Ticket,
@@ -103,7 +107,9 @@ final class FuseServer: Sendable {
             if let handle = change.handle { files.commitFailed(handle) }
             return refuse(ticket, .busy, change.operation, change.place)
         }
+        replayer.begin(change.own)
         node.propose(kind) { [self] result in
+            replayer.end(change.own)
             var refusal: FSError?
             switch result {
             case .success: if let handle = change.handle { files.committed(handle) }
@@ -207,6 +213,8 @@ struct Change: Sendable {
     var place: Place
     /// The open file that staged it.
     var handle: UInt64?
+    /// What the kernel tells its watchers by itself.
+    var own: OwnChange?
 }
 
 /// Keeps something that many may say at once from being said more often than every second.

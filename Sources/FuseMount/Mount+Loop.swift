@@ -63,16 +63,19 @@ extension Mount {
             try MountThread.start("fuse-notify") {
                 server.notifier.run(
                     session,
+                    server.polls,
                     topNames: { server.topNames() },
                     forgot: { server.files.forgot($0) }
                 )
             }
         } catch {
             server.notifier.markStopped()
+            server.replayer.markStopped()
             loop.state.withLock { $0.running = 0 }
             tearDown()
             throw error
         }
+        startReplayer()
         for number in 0..<threadCount {
             do throws(MountError) {
                 try MountThread.start("fuse-\(number)") { self.runLoop() }
@@ -86,6 +89,32 @@ extension Mount {
                 throw error
             }
         }
+    }
+
+    /// Without its thread the mount works, and inotify tells of less.
+    private func startReplayer() {
+        let replayer = server.replayer
+        let stage = ReplayStage(
+            server: server,
+            session: session,
+            directory: directory,
+            deviceMinor: deviceMinor
+        )
+        do throws(MountError) {
+            try MountThread.start("fuse-replay") { replayer.run(stage) }
+        } catch {
+            log.warning("inotify will not tell of changes made elsewhere: \(error)")
+            replayer.markStopped()
+        }
+    }
+
+    /// Ends the threads that go into the kernel by themselves; whether they have, within the time.
+    private func stopHelpers(milliseconds: Int) -> Bool {
+        server.notifier.stop()
+        server.replayer.stop()
+        let deadline = Deadline(milliseconds: milliseconds)
+        return server.notifier.waitUntilStopped(milliseconds: milliseconds)
+            && server.replayer.waitUntilStopped(milliseconds: deadline.remainingMilliseconds)
     }
 
     /// One thread: answers requests until the session ends.
@@ -125,8 +154,7 @@ extension Mount {
         while server.pending.count > 0, !grace.hasPassed { usleep(2000) }
         // The threads may end by themselves meanwhile, and take the session with them.
         ifAlive { server.pending.close() }
-        server.notifier.stop()
-        if !server.notifier.waitUntilStopped(milliseconds: 300) { abortConnection() }
+        if !stopHelpers(milliseconds: 300) { abortConnection() }
         ifAlive { session.end() }
         while !end.hasPassed {
             loop.wakeThreads()
@@ -165,11 +193,11 @@ extension Mount {
         server.node.remove(self)
         server.before.withLock { $0 = [] }
         server.pending.close()
-        server.notifier.stop()
-        let isQuiet = server.notifier.waitUntilStopped(milliseconds: 300)
+        let isQuiet = stopHelpers(milliseconds: 300)
         if !isQuiet { abortConnection() }
-        let hasStopped = isQuiet || server.notifier.waitUntilStopped(milliseconds: 300)
+        let hasStopped = isQuiet || stopHelpers(milliseconds: 300)
         if server.gate.close(milliseconds: 500), hasStopped {
+            server.polls.close()
             session.destroy()
         } else {
             log.error("the kernel does not let go of the mount; its session is left behind")

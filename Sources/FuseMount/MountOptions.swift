@@ -22,6 +22,12 @@ package struct MountOptions: Sendable {
     package var requestsMax: Int
     /// Invalidations that wait for the kernel; more become one epoch.
     package var notificationsMax: Int
+    /// Whether inotify(7) tells of changes that did not come through this mount.
+    package var inotify = true
+    /// Changes of sessions that it tells of; more are left out and counted.
+    package var notifiedSessionsPerSecond = 100
+    /// Changes that wait to be told; more are left out and counted.
+    package var replaysMax = 4096
 
     /// Makes options.
     package init(
@@ -59,4 +65,7 @@ package struct MountStatistics: Equatable, Sendable {
     package var sentNotifications: UInt64
     /// Invalidations of inodes that found the queue full; not 0 means that caches may be old.
     package var lostNotifications: UInt64
+    /// Changes that inotify was made to tell of, and those that were left out.
+    package var replays: UInt64
+    package var skippedReplays: UInt64
 }

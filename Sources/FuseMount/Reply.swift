@@ -34,6 +34,11 @@ struct Reply: ~Copyable {
         return Caller(uid: context?.uid ?? .max, gid: context?.gid ?? .max)
     }
 
+    /// The thread that waits in the kernel, by its number in the daemon's namespace.
+    var callerThread: Int32 {
+        fuse_req_ctx(request)?.pointee.pid ?? 0
+    }
+
     /// Answers with an errno value, 0 for success.
     consuming func status(_ number: Int32) {
         fuse_reply_err(request, number)
@@ -116,6 +121,12 @@ struct Reply: ~Copyable {
     /// Answers a write: so many bytes were taken.
     consuming func written(_ count: Int) {
         fuse_reply_write(request, count)
+        discard self
+    }
+
+    /// Answers a poll: what can be done without waiting.
+    consuming func polled(_ events: Int32) {
+        fuse_reply_poll(request, UInt32(bitPattern: events))
         discard self
     }
 

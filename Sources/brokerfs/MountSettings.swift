@@ -86,12 +86,15 @@ struct MountLimits: Sendable {
     var scratchFileKiB = 64
     var scratchTotalMiB = 64
     var scratchIdleSeconds = 60.0
+    var notifiesInotify = true
+    var notifiedSessionsPerSecond = 100
 
     /// The keys of the file.
     static let keys = [
         "limits.changes_per_second", "limits.changes_burst", "limits.open_files",
         "limits.open_files_per_uid", "limits.staged_mib", "limits.inodes", "brake.unlinks",
         "brake.seconds", "scratch.file_kib", "scratch.total_mib", "scratch.idle_seconds",
+        "notify.inotify", "notify.sessions_per_second",
     ]
 
     /// The defaults.
@@ -117,6 +120,12 @@ struct MountLimits: Sendable {
             "scratch.idle_seconds",
             scratchIdleSeconds,
             1...86_400
+        )
+        notifiesInotify = try Settings.bool(reader, "notify.inotify", notifiesInotify)
+        notifiedSessionsPerSecond = try number(
+            "notify.sessions_per_second",
+            notifiedSessionsPerSecond,
+            0...100_000
         )
     }
 

@@ -96,6 +96,9 @@ final class ServerProcess: Sendable {
         )
         mountOptions.changesPerSecond = limits.changesPerSecond
         mountOptions.changesBurst = limits.changesBurst
+        // What is played again are changes, which only an ordinary mount takes.
+        mountOptions.inotify = limits.notifiesInotify && settings.kind == .ordinary
+        mountOptions.notifiedSessionsPerSecond = limits.notifiedSessionsPerSecond
         let files = FileSystem(owners: owners, options: options)
         return try Mount.mount(node, files: files, options: mountOptions, log: log)
     }

@@ -3,6 +3,7 @@
 import Configuration
 import FSMap
 import Glibc
+import Identity
 import Logging
 import Node
 import Replica
@@ -21,6 +22,7 @@ struct Settings: Sendable {
     var storeCacheMiB = 128
     var diskReserveMiB = 64
     var commitTimeoutMilliseconds = 2000
+    var eventsKiB = Limits.eventBytesMax >> 10
     var logLevel = Logger.Level.info
     var limits = MountLimits()
 
@@ -30,6 +32,7 @@ struct Settings: Sendable {
             "data", "node.name", "mount.directory", "mount.cache_seconds", "mount.threads",
             "permissions.read_group", "permissions.revoke_group", "permissions.audit_group",
             "store.cache_mib", "store.disk_reserve_mib", "commit_timeout_ms", "log.level",
+            "events.size_kib",
         ] + MountLimits.keys
 
     /// Reads the file, if there is one, and the environment.
@@ -57,6 +60,9 @@ struct Settings: Sendable {
             try Self.number(reader, "commit_timeout_ms", 2000, 10...60_000)
         )
         limits = try MountLimits(reader)
+        eventsKiB = Int(
+            try Self.number(reader, "events.size_kib", Double(eventsKiB), 64...1_048_576)
+        )
         let level = reader.string(forKey: "log.level", default: logLevel.rawValue)
         guard let parsed = Logger.Level(rawValue: level) else {
             throw Failure(.failure, "log.level: \(level) is not one of trace, debug, info, …")
@@ -77,6 +83,15 @@ struct Settings: Sendable {
                 .failure,
                 "\(key): \(text) is not a number from \(bounds.lowerBound) to \(bounds.upperBound)"
             )
+        }
+        return value
+    }
+
+    /// Yes or no; anything else is an error, never the default.
+    static func bool(_ reader: ConfigReader, _ key: String, _ fallback: Bool) throws -> Bool {
+        guard let text = reader.string(forKey: ConfigKey(key)) else { return fallback }
+        guard let value = Bool(text) else {
+            throw Failure(.failure, "\(key): \(text) is neither true nor false")
         }
         return value
     }
@@ -105,6 +120,7 @@ struct Settings: Sendable {
         configuration.diskReserveBytes = UInt64(diskReserveMiB) << 20
         let timeout = UInt64(commitTimeoutMilliseconds) * 1_000_000
         configuration.replica.commitTimeoutNanoseconds = timeout
+        configuration.eventBytesMax = eventsKiB << 10
         return configuration
     }
 }

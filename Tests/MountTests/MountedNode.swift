@@ -17,6 +17,7 @@ final class MountedNode {
     private let user: String?
     private let kinds: [String]
     private let settings: String
+    private let extraEnvironment: [String: String]
 
     /// Starts a node and waits until its mount answers.
     ///
@@ -26,10 +27,12 @@ final class MountedNode {
         arguments: [String] = [],
         user: String? = nil,
         dataOn: String? = nil,
+        environment: [String: String] = [:],
         kinds: [String] = [],
         settings: String = ""
     ) throws {
         extraArguments = arguments
+        extraEnvironment = environment
         self.user = user
         self.kinds = kinds
         self.settings = settings
@@ -78,7 +81,7 @@ final class MountedNode {
         process.arguments = Array(arguments.dropFirst())
         var environment = ProcessInfo.processInfo.environment
         environment["SWIFT_BACKTRACE"] = "enable=no"
-        process.environment = environment
+        process.environment = environment.merging(extraEnvironment) { $1 }
         let log = root + "/node.log"
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         process.standardError = FileHandle(forWritingAtPath: log)

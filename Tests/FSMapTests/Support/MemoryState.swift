@@ -202,5 +202,5 @@ struct MemoryState: IdentityView {
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
-    var events: EventText { log.text }
+    var events: EventLog { log }
 }
