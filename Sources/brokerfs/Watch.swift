@@ -85,6 +85,6 @@ struct Watch: AsyncParsableCommand {
 }
 
 /// What has been printed is complete: nothing is left to do.
-private func endQuietly(_ number: Int32) {
+func endQuietly(_ number: Int32) {
     _exit(0)
 }

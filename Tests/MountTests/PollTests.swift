@@ -98,8 +98,7 @@ import Testing
                     select.select([fd], [], [], 0.01)
                     os.close(fd)
             waiting = "import os, select; f = os.open('events/all.jsonl', 0); " \\
-                + "os.read(f, 1 << 20); " \\
-                + "p = select.poll(); p.register(f, select.POLLHUP); p.poll()"
+                + "os.read(f, 1 << 20); p = select.poll(); p.register(f, select.POLLHUP); p.poll()"
             threads = [threading.Thread(target=come) for _ in range(4)]
             dying = [subprocess.Popen(["python3", "-c", waiting]) for _ in range(3)]
             for thread in threads: thread.start()
