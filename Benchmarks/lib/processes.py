@@ -119,13 +119,14 @@ def drop_caches():
         Path("/proc/sys/vm/drop_caches").write_text("3")
 
 
-def make_scratch(parent):
+def make_scratch(parent, prefix="scratch"):
     """A directory of this run; what a run that was killed left beside it goes."""
     parent = Path(parent).resolve()
-    for path in parent.glob("scratch-*"):
-        if not Path(f"/proc/{path.name.removeprefix('scratch-')}").exists():
+    for path in parent.glob(f"{prefix}-*"):
+        owner = path.name.removeprefix(f"{prefix}-")
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(path, ignore_errors=True)
-    scratch = parent / f"scratch-{os.getpid()}"
+    scratch = parent / f"{prefix}-{os.getpid()}"
     scratch.mkdir(parents=True)
     return scratch
 
