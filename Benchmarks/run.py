@@ -16,10 +16,6 @@ never cache anything, which pays for the revalidation of the directory on top of
 import argparse
 import json
 import os
-import shutil
-import signal
-import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 from lib import processes, report, targets
@@ -36,24 +32,7 @@ class Run:
         self.files = options.files
         self.body = options.body
         self.daemon_threads = options.daemon_threads
-        parent = Path(options.disk).resolve()
-        self.remove_leftovers(parent)
-        self.scratch = parent / f"scratch-{os.getpid()}"
-        self.scratch.mkdir(parents=True)
-
-    @staticmethod
-    def remove_leftovers(parent):
-        """What a run that was killed left on the disk; its mounts went with its namespace."""
-        for path in parent.glob("scratch-*"):
-            if not Path(f"/proc/{path.name.removeprefix('scratch-')}").exists():
-                shutil.rmtree(path, ignore_errors=True)
-
-    def remove(self):
-        """Only plain files are left to remove: a mount still here keeps its files."""
-        inside = [path for path, _, _ in processes.mounts() if path.startswith(f"{self.scratch}/")]
-        for path in inside:
-            processes.detach(path)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch = processes.make_scratch(options.disk)
 
 
 def operation_groups(options):
@@ -80,10 +59,12 @@ def measure(all_targets, run, options, results, raw):
     steps = [(group, threads) for group in operation_groups(options)
              for threads in ([1] if group[0].startswith("readdir") else options.threads)]
     for round_number in range(1, options.rounds + 1):
-        print(f"round {round_number} of {options.rounds}", file=sys.stderr, flush=True)
+        processes.progress(f"round {round_number} of {options.rounds}")
         for step, (group, threads) in enumerate(steps):
             shift = (round_number + step) % len(all_targets)
             for target in all_targets[shift:] + all_targets[:shift]:
+                if group in CHANGE_OPERATIONS and not target.takes_changes:
+                    continue
                 arguments = client_arguments(target, group, threads, round_number, options)
                 record(processes.run_client(arguments, target, run.scratch), results, raw)
         for target in all_targets:
@@ -109,6 +90,8 @@ def parse_options():
     add("--targets", type=words, default=["tmpfs", "disk", "floor-3600", "floor-0"])
     add("--brokerfs", metavar="COMMAND", help="also measure this brokerfs: runs in the "
         "foreground, {mountpoint} and {state} are replaced")
+    add("--read-only", action="store_true", help="also measure that binary's mount of kind "
+        "read-only, filled through an ordinary one beside it")
     add("--command-target", nargs=4, action="append", default=[],
         metavar=("LABEL", "DIRECTORY", "SETUP", "TEARDOWN"))
     add("--ops", type=words, default=READ_OPERATIONS + CHANGE_OPERATIONS[0],
@@ -129,6 +112,8 @@ def parse_options():
     options = parser.parse_args()
     if options.body:
         options.body = options.body.resolve()
+    if options.read_only and not options.brokerfs:
+        parser.error("--read-only is for the binary that --brokerfs names")
     known = READ_OPERATIONS + sum(CHANGE_OPERATIONS, [])
     if unknown := [name for name in options.ops if name not in known]:
         parser.error(f"unknown operations {unknown}; there are {known}")
@@ -137,7 +122,7 @@ def parse_options():
 
 def run_all(options, stack):
     run = Run(options)
-    stack.callback(run.remove)
+    stack.callback(processes.remove_scratch, run.scratch)
     all_targets = targets.chosen(run, options)
     labels = [target.label for target in all_targets]
     if options.baseline not in labels:
@@ -148,29 +133,15 @@ def run_all(options, stack):
         target.start()
     results, load = report.Results(), os.getloadavg()[0]
     measure(all_targets, run, options, results, raw)
-    return report.render(results, labels, options, load)
-
-
-def leave(number, frame):
-    """The first signal unwinds; further ones must not stop the cleaning up."""
-    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)
-    sys.exit(128 + number)
+    text = report.render(results, labels, options, load)
+    print(text)
+    if options.write:
+        report.write_between_markers(options.write, options.section, text)
 
 
 def main():
     options = parse_options()
-    processes.enter_private_namespace()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
-    try:
-        with ExitStack() as stack:
-            text = run_all(options, stack)
-        print(text)
-        if options.write:
-            report.write_between_markers(options.write, options.section, text)
-    except BenchmarkError as error:
-        sys.exit(f"run.py: {error}")
+    processes.run_program(lambda stack: run_all(options, stack))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,57 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Measures brokerfs beside plain file systems and an empty FUSE daemon. Needs root: it mounts, and
-# the cold operations drop the machine's caches.
-#   dev/bench.sh [OPTION of Benchmarks/run.py…]
+# Measures brokerfs beside other file systems, against its own size, and beside PostgreSQL. Needs
+# root: it mounts, and the cold operations drop the machine's caches.
+#   dev/bench.sh                     every step, with its defaults
+#   dev/bench.sh STEP [OPTION…]      one of files, puts, scale, revoke, postgres; OPTIONs are those
+#                                    of Benchmarks/run.py, scale.py, revoke.py, postgres.py
+# Binaries that are built already are measured with BROKERFS_BENCH_BINARIES=DIRECTORY.
 . "$(dirname "$0")/common.sh"
+steps=(files puts scale revoke postgres)
+if [ $# -gt 0 ]; then
+    [[ " ${steps[*]} " == *" $1 "* ]] || fatal "no step $1; there are: ${steps[*]}"
+    steps=("$1")
+    shift
+fi
 dev/setup.sh
 [ "$(id -u)" -eq 0 ] || fatal "root is needed, to mount and to drop caches"
+bin=${BROKERFS_BENCH_BINARIES-}
+if [ -z "$bin" ]; then
+    swift build --configuration release --product brokerfs >&2
+    swift build --configuration release --product putbench >&2
+    bin=$(swift build --configuration release --show-bin-path)
+fi
 # One user measures what many would do.
 export BROKERFS_LIMITS_CHANGES_PER_SECOND=1000000 BROKERFS_LIMITS_CHANGES_BURST=1000000
-swift build --configuration release --product brokerfs >&2
-swift build --configuration release --product putbench >&2
 make --no-print-directory -C Benchmarks all >&2
-bin=$(swift build --configuration release --show-bin-path)
-python3 Benchmarks/run.py --brokerfs "$bin/brokerfs mount {mountpoint} --data {state}" \
-    --body Benchmarks/session.json --write docs/BENCHMARKS.md "$@"
+document=docs/BENCHMARKS.md
+place=
+
+files() {
+    python3 Benchmarks/run.py --brokerfs "$bin/brokerfs mount {mountpoint} --data {state}" \
+        --body Benchmarks/session.json --write $document "$@"
+}
 
 # Durable puts through a node, beside a bare append and fdatasync on the same disk.
-place=$(mktemp -d "$PWD/Benchmarks/build/puts-XXXXXX")
-trap 'rm -rf -- "$place"' EXIT
-"$bin/putbench" "$place/data" 5 2 >"$place/puts.jsonl"
-Benchmarks/build/fdbench --label disk --round 1 --count 2000 "$place" >"$place/disk.jsonl"
-python3 Benchmarks/puts.py "$place/puts.jsonl" "$place/disk.jsonl" docs/BENCHMARKS.md
+puts() {
+    place=$(mktemp -d "$PWD/Benchmarks/build/puts-XXXXXX")
+    trap 'rm -rf -- "$place"' EXIT
+    "$bin/putbench" "$place/data" 5 2 >"$place/puts.jsonl"
+    Benchmarks/build/fdbench --label disk --round 1 --count 2000 "$place" >"$place/disk.jsonl"
+    python3 Benchmarks/puts.py "$place/puts.jsonl" "$place/disk.jsonl" $document
+}
+
+scale() { python3 Benchmarks/scale.py --binary "$bin/brokerfs" --write $document "$@"; }
+revoke() { python3 Benchmarks/revoke.py --binary "$bin/brokerfs" --write $document "$@"; }
+postgres() {
+    if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+        log "step postgres is left out: apt-get install postgresql"
+        return
+    fi
+    python3 Benchmarks/postgres.py --binary "$bin/brokerfs" --write $document "$@"
+}
+
+for step in "${steps[@]}"; do
+    log "step $step"
+    "$step" "$@"
+done

@@ -14,6 +14,8 @@
 //   unlink, unlink-sync                       removes what this run created, else what it found;
 //                                             -sync adds fsync of the directory
 //
+// With --sample N, only N of the files that were found, chosen by the seed.
+//
 // Names are opened relative to the directory, so no path above it is measured. The time is wall
 // time from the moment all threads are ready to the moment the last one is done.
 //
@@ -37,7 +39,7 @@
 enum { READ_BYTES_MAX = 1 << 20, LISTING_BYTES = 32 * 1024, THREADS_MAX = 64 };
 
 static const char *directoryPath, *label = "", *match = "", *namePrefix = "bench-", *bodyPath;
-static long fileCount = 1000, threadCount = 1, roundNumber;
+static long fileCount = 1000, sampleCount, threadCount = 1, roundNumber;
 static uint64_t seed = 1;
 static int directory;
 
@@ -337,6 +339,7 @@ static void measure(const struct operation *op, struct names *found, struct name
     char *template = op->makes ? readBody() : NULL;
     struct file *files = filesOf(names, template);
     shuffle(files, names.count, seed);
+    if (sampleCount > 0 && sampleCount < names.count && !usesMade) names.count = sampleCount;
     if (op->cold) dropCaches();
     else if (!op->makes && !op->removes) runAll(op->handle, files, names.count);
     uint64_t total = runAll(op->handle, files, names.count);
@@ -348,7 +351,7 @@ static void measure(const struct operation *op, struct names *found, struct name
 
 static int usage(void) {
     fputs("usage: fsbench [--label L] [--round R] [--threads T] [--seed S] [--match PREFIX]\n"
-          "               [--count N] [--name-prefix P] [--body FILE] DIRECTORY OPERATION...\n"
+          "               [--sample N] [--count N] [--name-prefix P] [--body FILE] DIRECTORY OPERATION...\n"
           "operations:", stderr);
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         fprintf(stderr, " %s", operations[i].name);
@@ -362,6 +365,7 @@ int main(int argc, char **argv) {
         { "threads", required_argument, NULL, 't' }, { "seed", required_argument, NULL, 's' },
         { "match", required_argument, NULL, 'm' }, { "count", required_argument, NULL, 'n' },
         { "name-prefix", required_argument, NULL, 'p' }, { "body", required_argument, NULL, 'b' },
+        { "sample", required_argument, NULL, 'a' },
         { 0 } };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -373,6 +377,7 @@ int main(int argc, char **argv) {
         case 'n': fileCount = atol(optarg); break;
         case 'p': namePrefix = optarg; break;
         case 'b': bodyPath = optarg; break;
+        case 'a': sampleCount = atol(optarg); break;
         default: return usage();
         }
     }

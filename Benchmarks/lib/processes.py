@@ -8,9 +8,11 @@ this process, so nothing stays mounted whatever ends the run, SIGKILL included.
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 BUILD = Path(__file__).resolve().parent.parent / "build"
@@ -73,30 +75,87 @@ def abort_connection(mountpoint, scratch):
         detach(control)
 
 
-def start(command, log, death_signal=signal.SIGTERM):
+def start(command, log, death_signal=signal.SIGTERM, errors=None, **more):
     """Starts a child that dies with this process and writes what it says into `log`."""
     def die_with_parent():
         libc.prctl(PR_SET_PDEATHSIG, death_signal)
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                            preexec_fn=die_with_parent, start_new_session=True)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=errors or log,
+                            preexec_fn=die_with_parent, start_new_session=True, **more)
 
 
-def run_client(arguments, target, scratch):
-    """Runs a client tool against a target; returns its JSON lines. A hung one is freed."""
-    with open(scratch / "client.out", "w+") as output:
-        command = [str(BUILD / arguments[0]), *arguments[1:]]
-        child = start(command, output, signal.SIGKILL)
+def run_command(command, target, scratch, seconds_max=CLIENT_SECONDS_MAX, cwd=None):
+    """Runs a command against a target; returns what it printed. A hung one is freed."""
+    with open(scratch / "client.out", "w+") as output, open(scratch / "client.err", "w+") as errors:
+        child = start(command, output, signal.SIGKILL, errors=errors, cwd=cwd)
         try:
-            child.wait(CLIENT_SECONDS_MAX)
+            child.wait(seconds_max)
         except subprocess.TimeoutExpired:
-            raise BenchmarkError(f"{target.label}: no answer to {' '.join(arguments)}") from None
+            raise BenchmarkError(f"{target.label}: no answer to {' '.join(command)}") from None
         finally:
             if child.poll() is None:
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)
                 target.abort()
                 child.wait(10)
         output.seek(0)
-        text = output.read()
-    if child.returncode != 0:
-        raise BenchmarkError(f"{target.label}: {text.strip()}")
-    return [json.loads(line) for line in text.splitlines()]
+        errors.seek(0)
+        if child.returncode != 0:
+            words = (errors.read().strip() or output.read().strip())[-2000:]
+            raise BenchmarkError(f"{target.label}: {' '.join(command)[-500:]}: "
+                                 f"exit code {child.returncode}: {words}")
+        return output.read()
+
+
+def run_client(arguments, target, scratch, seconds_max=CLIENT_SECONDS_MAX):
+    """Runs a client tool against a target; returns its JSON lines."""
+    command = [str(BUILD / arguments[0]), *map(str, arguments[1:])]
+    said = run_command(command, target, scratch, seconds_max)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def drop_caches():
+    """Twice: the first pass over the name cache only takes away a name's "recently used" mark."""
+    for _ in range(2):
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+
+
+def make_scratch(parent, prefix="scratch"):
+    """A directory of this run; what a run that was killed left beside it goes."""
+    parent = Path(parent).resolve()
+    for path in parent.glob(f"{prefix}-*"):
+        owner = path.name.removeprefix(f"{prefix}-")
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(path, ignore_errors=True)
+    scratch = parent / f"{prefix}-{os.getpid()}"
+    scratch.mkdir(parents=True)
+    return scratch
+
+
+def remove_scratch(scratch):
+    """Only plain files are left to remove: a mount still here keeps its files."""
+    for path in [path for path, _, _ in mounts() if path.startswith(f"{scratch}/")]:
+        detach(path)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def leave(number, frame):
+    """The first signal unwinds; further ones must not stop the cleaning up."""
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def run_program(run):
+    """Calls `run(stack)` in a private mount namespace; whatever ends it, `stack` is unwound."""
+    enter_private_namespace()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
+    try:
+        with ExitStack() as stack:
+            run(stack)
+    except BenchmarkError as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+
+
+def progress(text):
+    print(text, file=sys.stderr, flush=True)

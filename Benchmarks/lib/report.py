@@ -27,6 +27,7 @@ class Results:
 
 
 def number(value):
+    """Three digits that matter."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
@@ -83,12 +84,16 @@ def processor():
     return platform.machine()
 
 
+def machine(load_before):
+    """When and where it was measured, and how busy the machine was."""
+    return (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} × "
+            f"{processor()}, load {load_before:.1f} before and {os.getloadavg()[0]:.1f} after.")
+
+
 def conditions(options, load_before):
     """What a reader must know to compare: machine, load, sizes, how often."""
-    after = os.getloadavg()[0]
     size = f"about {options.body.stat().st_size} bytes" if options.body else "1 KiB"
-    return (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} × "
-            f"{processor()}, load {load_before:.1f} before and {after:.1f} after. "
+    return (f"{machine(load_before)} "
             f"{options.files} files of {size}, {options.changes} files made and removed a round, "
             f"{options.rounds} rounds, targets interleaved and rotated, seed {options.seed}. "
             f"Median [min–max] of the rounds; **ratio** to {options.baseline}.")
@@ -98,6 +103,32 @@ def render(results, labels, options, load_before):
     parts = [conditions(options, load_before), cost_table(results, labels, options.baseline),
              latency_table(results, labels)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def duration(seconds):
+    """As 12.3 µs, 4.56 ms or 7.89 s."""
+    for unit, scale in (("µs", 1e6), ("ms", 1e3)):
+        if seconds * scale < 1000:
+            return f"{number(seconds * scale)} {unit}"
+    return f"{number(seconds)} s"
+
+
+def size(bytes_count):
+    return f"{number(bytes_count / (1 << 20))} MiB"
+
+
+def aims_list(aims):
+    """One line an aim: (what, measured, limit, how both are written); nothing measured is said."""
+    lines = []
+    for what, value, limit, write in aims:
+        verdict = "not measured" if value is None else (
+            f"{write(value)}, " + ("met" if value <= limit else "**missed**"))
+        lines.append(f"* {what}: at most {write(limit)}; {verdict}")
+    return "\n".join(lines)
+
+
+def times(value):
+    return f"{number(value)} ×"
 
 
 def write_between_markers(path, section, text):

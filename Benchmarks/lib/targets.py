@@ -18,6 +18,8 @@ FILE_PREFIX = "s"
 class Target:
     """A plain directory below `parent`, filled with the files."""
 
+    takes_changes = True
+
     def __init__(self, label, run, parent):
         self.label = label
         self.run = run
@@ -36,11 +38,15 @@ class Target:
     def populate(self):
         self.create(FILE_PREFIX, self.run.files)
 
+    def source(self):
+        """Where the files are made."""
+        return self.directory
+
     def create(self, prefix, count, *more):
         arguments = ["fsbench", "--name-prefix", prefix, "--count", str(count)]
         if self.run.body:
             arguments += ["--body", str(self.run.body)]
-        arguments += [str(self.directory), "create", *more]
+        arguments += [str(self.source()), "create", *more]
         processes.run_client(arguments, self, self.run.scratch)
 
 
@@ -84,7 +90,7 @@ class DaemonTarget(Target):
 
     def start(self):
         self.mountpoint.mkdir(parents=True)
-        self.state.mkdir()
+        self.state.mkdir(exist_ok=True)
         with open(self.state.parent / "log", "w") as log:
             self.daemon = processes.start(self.command, log)
         self.wait_until_ready()
@@ -122,6 +128,32 @@ class DaemonTarget(Target):
         processes.abort_connection(self.mountpoint, self.run.scratch)
         self.daemon.kill()
         self.daemon.wait(STOP_SECONDS_MAX)
+
+
+class ReadOnlyTarget(DaemonTarget):
+    """The read-only mount of a brokerfs that has an ordinary one too, to be filled through."""
+
+    takes_changes = False
+
+    def __init__(self, label, run, binary):
+        super().__init__(label, run, [binary, "serve", "--config", "{state}/brokerfs.yaml"])
+        self.ordinary = self.mountpoint.parent / "ordinary"
+
+    def source(self):
+        return self.ordinary / "sessions"
+
+    def start(self):
+        self.state.mkdir(parents=True)
+        self.ordinary.mkdir()
+        (self.state / "brokerfs.yaml").write_text(
+            f"data: {self.state}/data\nmounts:\n"
+            f"  - directory: {self.ordinary}\n    kind: ordinary\n"
+            f"  - directory: {self.mountpoint}\n    kind: read-only\n")
+        super().start()
+
+    def stop(self):
+        super().stop()
+        processes.detach(self.ordinary)
 
 
 class CommandTarget(Target):
@@ -176,6 +208,9 @@ def chosen(run, options):
     targets = [makers[label]() for label in options.targets]
     if options.brokerfs:
         targets.append(brokerfs(run, options.brokerfs))
+        if options.read_only:
+            binary = shlex.split(options.brokerfs)[0]
+            targets.append(ReadOnlyTarget("brokerfs-ro", run, binary))
         # The kernel may cache nothing: what a request costs, beside floor-0.
         uncached = f"env BROKERFS_MOUNT_CACHE_SECONDS=0 {options.brokerfs}"
         targets.append(brokerfs(run, uncached, "brokerfs-0"))
