@@ -5,6 +5,7 @@ import FSMap
 import Glibc
 import Logging
 import Node
+import Replica
 import Synchronization
 
 /// The threads of a mount by number, and whether all is over.
@@ -73,6 +74,16 @@ extension Mount {
             tearDown()
             throw error
         }
+        if !server.kind.isReadOnly {
+            do throws(MountError) {
+                try MountThread.start("fuse-deadline") { self.watchDeadlines() }
+            } catch {
+                server.notifier.stop()
+                loop.state.withLock { $0.running = 0 }
+                tearDown()
+                throw error
+            }
+        }
         for number in 0..<threadCount {
             do throws(MountError) {
                 try MountThread.start("fuse-\(number)") { self.runLoop() }
@@ -85,6 +96,16 @@ extension Mount {
                 if isLast { tearDown() }
                 throw error
             }
+        }
+    }
+
+    /// One thread: sees to it that no request waits for ever, whatever becomes of the node's
+    /// threads; ends with the mount's loop.
+    private func watchDeadlines() {
+        let timeout = server.node.configuration.replica.commitTimeoutNanoseconds
+        let age = Duration.nanoseconds(Int64(timeout)) + .milliseconds(Self.graceMillisecondsMax)
+        while !loop.waitUntilFinished(milliseconds: 100) {
+            ifAlive { server.pending.expire(after: age) }
         }
     }
 
