@@ -54,6 +54,8 @@ final class LoopState: Sendable {
 extension Mount {
     private static let unmountMillisecondsMax = 1700
     private static let graceMillisecondsMax = 300
+    /// Beyond the deadline of a commit: one that is durable may take long to be applied.
+    private static let stuckMillisecondsMax = 8000
 
     /// Starts the notifier and the threads that answer the kernel.
     func startThreads() throws(MountError) {
@@ -103,7 +105,7 @@ extension Mount {
     /// threads; ends with the mount's loop.
     private func watchDeadlines() {
         let timeout = server.node.configuration.replica.commitTimeoutNanoseconds
-        let age = Duration.nanoseconds(Int64(timeout)) + .milliseconds(Self.graceMillisecondsMax)
+        let age = Duration.nanoseconds(Int64(timeout)) + .milliseconds(Self.stuckMillisecondsMax)
         while !loop.waitUntilFinished(milliseconds: 100) {
             ifAlive { server.pending.expire(after: age) }
         }
