@@ -23,6 +23,7 @@ if [ -z "$bin" ]; then
 fi
 # One user measures what many would do.
 export BROKERFS_LIMITS_CHANGES_PER_SECOND=1000000 BROKERFS_LIMITS_CHANGES_BURST=1000000
+export BROKERFS_BRAKE_UNLINKS=0
 make --no-print-directory -C Benchmarks all >&2
 document=docs/BENCHMARKS.md
 place=

@@ -94,7 +94,8 @@ extension FileSystem {
                 guard let other = state.files[handle], !other.isDirectIO else { return false }
                 return other.snapshot?.version != version
             }
-            let isDirectIO = node.isVolatile || target != nil || isShared
+            let isDirectIO =
+                node.isVolatile || target != nil || isShared || options.kind == .reveal
             let handle = state.nextHandle()
             state.inodes.update(inode) {
                 $0.handles.append(handle)

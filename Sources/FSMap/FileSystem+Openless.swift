@@ -105,7 +105,9 @@ extension FileSystem {
             told.version != presence.version || told.bytes != presence.bytes
         else { return }
         state.inodes.remove(inode, .superseded)
-        state.superseded.append(inode)
+        guard entry.node.isVolatile else { return state.superseded.append(inode) }
+        // Its names are looked up whenever they are used.
+        state.inodes.update(inode) { $0.parents = [] }
     }
 
     /// Notes what the kernel is told of a file.

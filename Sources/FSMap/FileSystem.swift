@@ -122,6 +122,11 @@ package final class FileSystem: Sendable {
         forget(inode, lookups: 1)
     }
 
+    /// The path of an inode below the mount, for the log; nil where it is not known.
+    package func path(of inode: UInt64) -> String? {
+        state.withLock { $0.inodes[inode]?.node.path }
+    }
+
     /// What `stat` shows and how long it may be believed.
     ///
     /// A handle shows the version it was opened with. Throws ``FSError/revoked`` for a revoked

@@ -169,6 +169,11 @@ extension Node {
         }
     }
 
+    /// Whether the document is shown in an envelope that says its type.
+    var isEnvelope: Bool {
+        if case .record = self { true } else { false }
+    }
+
     /// The record whose document the file shows; nil for other files.
     var record: (type: RecordType, id: String)? {
         switch self {

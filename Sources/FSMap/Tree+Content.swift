@@ -6,6 +6,8 @@ import Identity
 enum Content: Sendable {
     /// A document that is rendered when it is first read; `envelope`: as below `records/`.
     case record(StoredRecord, envelope: Bool)
+    /// The same with its secrets.
+    case revealed(StoredRecord, envelope: Bool)
     case bytes([UInt8])
     /// Lines that are made when they are read.
     case members(MembersText)
@@ -20,6 +22,12 @@ enum Content: Sendable {
             var marks: [MembersText.Mark] = []
             return try text.read(offset: 0, count: .max, marks: &marks)
         case .events: return []
+        case .revealed(let stored, let envelope):
+            do {
+                return try Document.reveal(stored.record, envelope: envelope)
+            } catch {
+                throw .io(error.description)
+            }
         case .record(let stored, let envelope):
             do {
                 guard !envelope else { return try Document.renderAny(stored.record) }
@@ -82,20 +90,34 @@ extension Tree {
     ) throws(FSError) -> Snapshot? {
         guard let stored = try stored(type, id, in: view) else { return nil }
         let known: Presence?
-        if case .session = node {
+        if case .session = node, kind != .reveal {
             known = session(id, stored.header)
         } else {
             known = try presence(of: node, in: view)
         }
         guard let presence = known else { return nil }
-        var isEnvelope = false
-        if case .record = node { isEnvelope = true }
+        let hasOwnSize = node.isEnvelope || kind == .reveal
         return Snapshot(
-            content: .record(stored, envelope: isEnvelope),
+            content: content(of: node, stored),
             version: ContentVersion(first: stored.header.version),
-            sizeBytes: isEnvelope ? presence.sizeBytes : UInt64(stored.header.facts.documentBytes),
+            sizeBytes: hasOwnSize ? presence.sizeBytes : UInt64(stored.header.facts.documentBytes),
             number: presence.number
         )
+    }
+
+    /// The document that a file shows of its record.
+    private func content(of node: Node, _ stored: StoredRecord) -> Content {
+        kind == .reveal
+            ? .revealed(stored, envelope: node.isEnvelope)
+            : .record(stored, envelope: node.isEnvelope)
+    }
+
+    /// The size of a document with its secrets, which no header knows; nil for other files.
+    func revealedBytes(of node: Node, in view: any IdentityView) throws(FSError) -> UInt64? {
+        guard kind == .reveal, let (type, id) = node.record,
+            let stored = try stored(type, id, in: view)
+        else { return nil }
+        return UInt64(try content(of: node, stored).bytes().count)
     }
 
     /// The content of a file that is made from the state; empty where there is nothing.

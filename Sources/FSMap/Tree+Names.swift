@@ -62,7 +62,7 @@ extension Tree {
         guard let header = try header(.session, id, in: view),
             try belongs(header, to: directory, in: view)
         else { return nil }
-        return session(id, header)
+        return kind == .reveal ? try presence(of: node, in: view) : session(id, header)
     }
 
     /// The first cookie of ids; fixed names have those below, from 3 on.

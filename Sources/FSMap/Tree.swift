@@ -60,6 +60,15 @@ struct Tree: Sendable {
 
     /// What the state knows of a node; nil where it does not exist.
     func presence(of node: Node, in view: any IdentityView) throws(FSError) -> Presence? {
+        guard var presence = try plainPresence(of: node, in: view) else { return nil }
+        if let size = try revealedBytes(of: node, in: view) { presence.sizeBytes = size }
+        return presence
+    }
+
+    private func plainPresence(
+        of node: Node,
+        in view: any IdentityView
+    ) throws(FSError) -> Presence? {
         switch node {
         case .root, .readme, .sessions, .users, .serviceAccounts, .groups, .context, .records,
             .events, .cluster, .clusterNodes:

@@ -54,6 +54,7 @@ func openFile(
         )
         information.set(opened, flags)
         server.openHandles.add(1, ordering: .relaxed)
+        server.noteReveal(of: inode, to: reply)
         if !reply.opened(information) { server.release(opened.handle) }
     } catch {
         server.refuse(reply, error, "open", .file(inode))

@@ -128,6 +128,19 @@ final class FuseServer: Sendable {
         }
     }
 
+    /// Says in the log who is about to read secrets.
+    func noteReveal(of inode: UInt64, to reply: borrowing Reply) {
+        guard kind == .reveal else { return }
+        log.notice(
+            "revealed",
+            metadata: [
+                "uid": "\(reply.caller.uid)",
+                "pid": "\(reply.callerPID)",
+                "path": "\(files.path(of: inode) ?? "")",
+            ]
+        )
+    }
+
     /// Whether a user has not asked for too many changes; says so in the log where that is due.
     private func mayChange(_ uid: UInt32) -> Bool {
         let now = node.monotonicNanoseconds()

@@ -5,6 +5,7 @@ import FSMap
 import Glibc
 import Logging
 import Node
+import Replica
 import Synchronization
 
 /// The threads of a mount by number, and whether all is over.
@@ -53,6 +54,8 @@ final class LoopState: Sendable {
 extension Mount {
     private static let unmountMillisecondsMax = 1700
     private static let graceMillisecondsMax = 300
+    /// Beyond the deadline of a commit: one that is durable may take long to be applied.
+    private static let stuckMillisecondsMax = 8000
 
     /// Starts the notifier and the threads that answer the kernel.
     func startThreads() throws(MountError) {
@@ -76,6 +79,16 @@ extension Mount {
             throw error
         }
         startReplayer()
+        if !server.kind.isReadOnly {
+            do throws(MountError) {
+                try MountThread.start("fuse-deadline") { self.watchDeadlines() }
+            } catch {
+                server.notifier.stop()
+                loop.state.withLock { $0.running = 0 }
+                tearDown()
+                throw error
+            }
+        }
         for number in 0..<threadCount {
             do throws(MountError) {
                 try MountThread.start("fuse-\(number)") { self.runLoop() }
@@ -115,6 +128,16 @@ extension Mount {
         let deadline = Deadline(milliseconds: milliseconds)
         return server.notifier.waitUntilStopped(milliseconds: milliseconds)
             && server.replayer.waitUntilStopped(milliseconds: deadline.remainingMilliseconds)
+    }
+
+    /// One thread: sees to it that no request waits for ever, whatever becomes of the node's
+    /// threads; ends with the mount's loop.
+    private func watchDeadlines() {
+        let timeout = server.node.configuration.replica.commitTimeoutNanoseconds
+        let age = Duration.nanoseconds(Int64(timeout)) + .milliseconds(Self.stuckMillisecondsMax)
+        while !loop.waitUntilFinished(milliseconds: 100) {
+            ifAlive { server.pending.expire(after: age) }
+        }
     }
 
     /// One thread: answers requests until the session ends.

@@ -9,6 +9,8 @@ package enum MountHealth: Equatable, Sendable {
     case dead
     /// Nothing comes back; `waiting` requests are in the kernel's queue, where that is known.
     case hung(waiting: Int?)
+    /// The one who asks is refused, for this reason.
+    case refused(String)
     /// Something else is mounted there.
     case foreign(type: String)
     case notMounted
@@ -35,8 +37,8 @@ extension MountPoint {
         switch probe(path) {
         case 0?: return .healthy
         case nil: return .hung(waiting: waitingRequests(line.deviceMinor))
-        // The connection has ended, whatever else the errors of a dead mount are.
-        case _?: return .dead
+        case let number? where isDead(number): return .dead
+        case let number?: return .refused(String(cString: strerror(number)))
         }
     }
 

@@ -32,12 +32,15 @@ package enum MountPoint {
         let probed = probe { statusNumber(of: path, askDaemon: mounted != nil) }
         guard let probed else { return .mounted(type: mounted?.type ?? "unknown") }
         switch probed {
-        case ENOTCONN, ECONNABORTED: return .dead
+        case _ where isDead(probed): return .dead
         case ENOENT: return .missing
         case ENOTDIR: return .notADirectory
         default: return mounted.map { .mounted(type: $0.type) } ?? .free
         }
     }
+
+    /// Whether an errno value is what a mount without its daemon answers.
+    static func isDead(_ number: Int32) -> Bool { number == ENOTCONN || number == ECONNABORTED }
 
     /// Takes a dead mount off, and what dead lies below it.
     ///

@@ -24,6 +24,7 @@ final class PendingRequests: Sendable {
     // SAFETY: libfuse's requests may be answered on any thread; the table hands each out once.
     private struct Waiting: @unchecked Sendable {
         var request: fuse_req_t?
+        let since = ContinuousClock.now
         var isRegistering = true
         var isInterrupted = false
     }
@@ -104,6 +105,19 @@ final class PendingRequests: Sendable {
             return table.waiting.removeValue(forKey: number)
         }
         if let waiting { Reply(waiting.request).error(.interrupted) }
+    }
+
+    /// Answers what has waited for longer with ETIMEDOUT: its outcome is unknown.
+    ///
+    /// The node answers in time by itself; this is for one whose threads do not go on.
+    func expire(after age: Duration) {
+        let oldest = ContinuousClock.now - age
+        let late = table.withLock { table -> [Waiting] in
+            let late = table.waiting.filter { !$0.value.isRegistering && $0.value.since < oldest }
+            for number in late.keys { table.waiting[number] = nil }
+            return late.sorted { $0.key < $1.key }.map(\.value)
+        }
+        for one in late { Reply(one.request).error(.timedOut) }
     }
 
     /// Answers everything that waits with EIO and admits nothing more.

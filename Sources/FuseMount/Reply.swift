@@ -39,6 +39,11 @@ struct Reply: ~Copyable {
         fuse_req_ctx(request)?.pointee.pid ?? 0
     }
 
+    /// The process that asks; 0 for one that this process cannot see.
+    var callerPID: Int32 {
+        fuse_req_ctx(request)?.pointee.pid ?? 0
+    }
+
     /// Answers with an errno value, 0 for success.
     consuming func status(_ number: Int32) {
         fuse_reply_err(request, number)

@@ -6,31 +6,59 @@ import SwiftProtobuf
 /// The text form of a record: protobuf JSON with protobuf field names, tokens hidden.
 ///
 /// Source: the protobuf JSON mapping; PRODUCT section 1 for layout and hiding.
-/// INVARIANT: no secret leaves through `render`; what is written back through `parse` with an
-/// unchanged marker keeps the stored secret.
+/// INVARIANT: a secret leaves through `reveal` alone, which one kind of mount calls; what is
+/// written back through `parse` with an unchanged marker keeps the stored secret.
 package enum Document {
     /// The document of a record: JSON that ends in a line feed, or the bytes of a context value.
     ///
     /// Throws ``DocumentError/undecodable(type:)`` where the payload is not of its type.
     package static func render(_ record: Record) throws(DocumentError) -> [UInt8] {
-        switch record.type {
-        case .context: try contextContent(record)
-        case .session where record.dataTypeURL == RecordType.session.url:
-            try render(try message(Session_Session.self, of: record))
-        default:
-            if record.dataTypeURL == RecordType.structURL {
-                JSONLayout.layOut(try typedJSON(record), order: ["id"])
-            } else if isKnown(record.dataTypeURL) {
-                JSONLayout.layOut(try typedJSON(record), sorting: ["claims"])
-            } else {
-                try renderAny(record)
-            }
-        }
+        try render(record, secrets: .hidden)
+    }
+
+    /// The same with its secrets, for a mount that reveals them.
+    ///
+    /// `envelope`: as below `records/`.
+    package static func reveal(
+        _ record: Record,
+        envelope: Bool
+    ) throws(DocumentError) -> [UInt8] {
+        guard envelope else { return try render(record, secrets: .shown) }
+        return try renderAny(record, secrets: .shown)
     }
 
     /// The document of a session that is decoded already.
     static func render(_ session: Session_Session) throws(DocumentError) -> [UInt8] {
-        let json = try json(session, url: RecordType.session.url)
+        try render(session, secrets: .hidden)
+    }
+
+    /// What becomes of secrets in a document.
+    private enum Secrets { case hidden, shown }
+
+    private static func render(
+        _ record: Record,
+        secrets: Secrets
+    ) throws(DocumentError) -> [UInt8] {
+        switch record.type {
+        case .context: try contextContent(record)
+        case .session where record.dataTypeURL == RecordType.session.url:
+            try render(try message(Session_Session.self, of: record), secrets: secrets)
+        default:
+            if record.dataTypeURL == RecordType.structURL {
+                JSONLayout.layOut(try typedJSON(record, secrets), order: ["id"])
+            } else if isKnown(record.dataTypeURL) {
+                JSONLayout.layOut(try typedJSON(record, secrets), sorting: ["claims"])
+            } else {
+                try renderAny(record, secrets: secrets)
+            }
+        }
+    }
+
+    private static func render(
+        _ session: Session_Session,
+        secrets: Secrets
+    ) throws(DocumentError) -> [UInt8] {
+        let json = try json(session, url: RecordType.session.url, secrets)
         return JSONLayout.layOut(json, order: sessionOrder, sorting: ["claims"])
     }
 
@@ -50,15 +78,23 @@ package enum Document {
     ///
     /// A payload of an unknown message shows only its marker: it may hold tokens we cannot see.
     package static func renderAny(_ record: Record) throws(DocumentError) -> [UInt8] {
+        try renderAny(record, secrets: .hidden)
+    }
+
+    private static func renderAny(
+        _ record: Record,
+        secrets: Secrets
+    ) throws(DocumentError) -> [UInt8] {
         var compact = Array("{\"@type\":\"\(escaped(record.dataTypeURL))\"".utf8)
         if record.dataTypeURL == RecordType.structURL {
-            compact += Array(",\"value\":".utf8) + (try typedJSON(record))
+            compact += Array(",\"value\":".utf8) + (try typedJSON(record, secrets))
         } else if isKnown(record.dataTypeURL) {
-            let members = JSONLayout.members(of: try typedJSON(record)[...])
+            let members = JSONLayout.members(of: try typedJSON(record, secrets)[...])
             for member in members { compact += Array(",".utf8) + member }
         } else {
             let text = Data(record.payload).base64EncodedString()
-            compact += Array(",\"value\":\"\(Secret.marker(for: text))\"".utf8)
+            let value = secrets == .shown ? text : Secret.marker(for: text)
+            compact += Array(",\"value\":\"\(value)\"".utf8)
         }
         return JSONLayout.layOut(compact + Array("}".utf8), sorting: ["claims"])
     }
@@ -87,12 +123,15 @@ package enum Document {
         return options
     }()
 
-    /// Compact JSON of the payload, secrets hidden.
-    private static func typedJSON(_ record: Record) throws(DocumentError) -> [UInt8] {
+    /// Compact JSON of the payload.
+    private static func typedJSON(
+        _ record: Record,
+        _ secrets: Secrets
+    ) throws(DocumentError) -> [UInt8] {
         let url = record.dataTypeURL
         switch url {
         case RecordType.session.url:
-            return try json(try message(Session_Session.self, of: record), url: url)
+            return try json(try message(Session_Session.self, of: record), url: url, secrets)
         case RecordType.user.url:
             return try encoded(try message(User_User.self, of: record), url: url)
         case RecordType.serviceAccount.url:
@@ -101,21 +140,22 @@ package enum Document {
             return try encoded(try message(Brokerfs_Context.self, of: record), url: url)
         default:
             var document = try message(Google_Protobuf_Struct.self, of: record)
-            Secret.hide(&document)
+            if secrets == .hidden { Secret.hide(&document) }
             return JSONLayout.sorted(try encoded(document, url: url)[...])
         }
     }
 
     private static func json(
         _ session: Session_Session,
-        url: String
+        url: String,
+        _ secrets: Secrets
     ) throws(DocumentError) -> [UInt8] {
         var session = session
-        session.hideSecrets()
+        if secrets == .hidden { session.hideSecrets() }
         return try encoded(session, url: url)
     }
 
-    /// Only for messages whose secrets are hidden.
+    /// Only for messages whose secrets are hidden, where they are to be.
     private static func encoded(
         _ message: some Message,
         url: String

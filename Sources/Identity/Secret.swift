@@ -4,7 +4,8 @@ import SwiftProtobuf
 
 /// Hides secrets in what is shown, and puts them back into what is written back.
 ///
-/// INVARIANT: a document is only ever rendered from a message that passed through `hide`.
+/// INVARIANT: a document is only ever rendered from a message that passed through `hide`, except
+/// by `Document.reveal`.
 enum Secret {
     private static let prefix = "[hidden "
 

@@ -38,7 +38,7 @@ struct MountDoctor {
             report.mend =
                 "look at the node (its log, its disk); to fail what waits and take the "
                 + "mount off: add --fix"
-        case .foreign, .notMounted: report.code = Code.cannotTell.rawValue
+        case .refused, .foreign, .notMounted: report.code = Code.cannotTell.rawValue
         case .missing: report.code = Code.notFound.rawValue
         }
         return report
@@ -79,6 +79,7 @@ struct MountDoctor {
                 "hung: no answer in \(probeMillisecondsMax / 1000) s"
                     + (waiting.map { ", \($0) requests wait" } ?? "")
             )
+        case .refused(let reason): ("refused", "cannot tell: \(reason)")
         case .foreign(let type): ("foreign", "not a brokerfs mount (\(type)): left alone")
         case .notMounted: ("none", "nothing is mounted there")
         case .missing: ("missing", "there is no such directory")

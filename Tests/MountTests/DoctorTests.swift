@@ -71,6 +71,17 @@ import Testing
         #expect(node.terminate().status == 0)
     }
 
+    @Test("who is not allowed in cannot tell")
+    func denied() throws {
+        let node = try MountedNode(kinds: ["reveal"])
+        let user = "setpriv --reuid nobody --regid nogroup --clear-groups"
+        let doctor = "\(MountedNode.binary) doctor --mount \(node.directory("reveal"))"
+        #expect(Shell.run(doctor).status == 0)
+        let result = Shell.run("\(user) \(doctor)")
+        #expect(result.status == 2)
+        #expect(result.output.contains("Permission denied"))
+    }
+
     @Test("what is no brokerfs mount is never touched")
     func foreign() throws {
         let root = try MountedNode.temporaryDirectory()

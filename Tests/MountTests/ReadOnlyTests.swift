@@ -146,6 +146,23 @@ import Testing
         }
     }
 
+    @Test("while they change, every read of them is one value, and none goes back")
+    func volatileReads() throws {
+        let writer = Process()
+        writer.executableURL = URL(fileURLWithPath: "/bin/bash")
+        let file = "\(node.mount)/groups/oncall/members"
+        writer.arguments = ["-c", "while :; do for u in a b; do echo $u > \(file); done; done"]
+        try writer.run()
+        defer {
+            kill(writer.processIdentifier, SIGKILL)
+            writer.waitUntilExit()
+        }
+        let seen = try sh("for i in {1..300}; do cat cluster/applied || exit 1; done")
+        let values = try seen.split(separator: "\n").map { try #require(Int($0), "\(seen)") }
+        #expect(values.count == 300 && values == values.sorted())
+        #expect(Set(values).count > 10)
+    }
+
     @Test("tail -F follows the events")
     func tail() throws {
         let output = node.root + "/tailed"

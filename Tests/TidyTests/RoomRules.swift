@@ -33,6 +33,32 @@ enum RoomRules {
         ("DispatchQueue.main", "nothing here has a main queue"),
     ]
 
+    /// Asks the name service or DNS: while serving that is a deadlock, because the name service may
+    /// be fed from the mount.
+    private static let nameServiceWords = [
+        "getpwnam", "getpwuid", "getpwent", "getgrnam", "getgrgid", "getgrent", "getgrouplist",
+        "initgroups", "getpwnam_r", "getpwuid_r", "getgrnam_r", "getgrgid_r", "getaddrinfo",
+        "gethostbyname", "getnameinfo", "getlogin", "NSUserName",
+    ]
+
+    /// Words that one file alone may use.
+    static func confined(_ source: SwiftSource) -> [Violation] {
+        guard source.room != nil else { return [] }
+        let bans =
+            nameServiceWords.map {
+                (word: $0, file: "Sources/brokerfs/Accounts.swift", instead: "ask before the mount")
+            } + [
+                (
+                    word: "Document.reveal", file: "Sources/FSMap/Tree+Content.swift",
+                    instead: "secrets are shown by one kind of mount only"
+                )
+            ]
+        return bans.filter { $0.file != source.path }.flatMap { ban in
+            source.codeLines { $0.containsWord(ban.word) }
+                .map { source.violation($0, "\(ban.word): \(ban.instead)") }
+        }
+    }
+
     static func imports(_ source: SwiftSource) -> [Violation] {
         guard let name = source.room else { return [] }
         guard let room = Room.named(name) else {

@@ -22,6 +22,20 @@ struct RoomTests {
         expectNone(sources.flatMap(RoomRules.words))
     }
 
+    @Test("the name service is asked, and secrets are revealed, in one file each")
+    func confined() {
+        expectNone(sources.flatMap(RoomRules.confined))
+        let account = SwiftSource("Sources/brokerfs/Accounts.swift", "getgrnam(name)")
+        #expect(RoomRules.confined(account).isEmpty)
+        for text in ["getgrnam(name)", "_ = getaddrinfo(a, b, c, d)", "Document.reveal(r)"] {
+            for path in [
+                "Sources/FuseMount/A.swift", "Sources/FSMap/A.swift", "Sources/Node/A.swift",
+            ] {
+                #expect(RoomRules.confined(SwiftSource(path, text)).map(\.line) == [1])
+            }
+        }
+    }
+
     @Test("no mark of unfinished work stands in a comment")
     func marks() {
         expectNone(sources.flatMap(RoomRules.marks))
