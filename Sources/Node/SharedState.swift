@@ -126,7 +126,7 @@ final class SharedState: Sendable {
     func loadEvents(from reader: RecordReader, bytesMax: Int, log: Logger) {
         do {
             let metadata = try reader.metadata()
-            let fitting = min(bytesMax / Self.eventBytesMin, Self.loadedEventsMax)
+            let fitting = min(bytesMax / Self.typicalEventBytes, Self.loadedEventsMax)
             let newest = metadata.recordVersion - min(metadata.recordVersion, UInt64(fitting))
             var version = max(metadata.earliestChange - 1, newest)
             // Versions only grow: the file of a later process is another one.
@@ -144,9 +144,8 @@ final class SharedState: Sendable {
         }
     }
 
-    /// A line is hardly ever shorter.
-    private static let eventBytesMin = 100
-    private static let loadedEventsMax = 100_000
+    private static let typicalEventBytes = 150
+    private static let loadedEventsMax = 50_000
 }
 
 /// A value that one thread waits for and another one sets, once.
