@@ -139,7 +139,9 @@ if !quietOnly {
         ),
         .testTarget(
             name: "MountTests",
-            dependencies: ["brokerfs", "FuseMount", "Node", "Identity"],
+            dependencies: [
+                "brokerfs", "FuseMount", "Node", "FSMap", "Replica", "Identity", logging,
+            ],
             swiftSettings: settings
         ),
     ]

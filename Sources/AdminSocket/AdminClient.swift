@@ -69,6 +69,21 @@ package struct AdminClient {
         return answer
     }
 
+    /// Sends one request, and gives `answer` whatever comes until the node ends it.
+    ///
+    /// `answer` holds the node up while it runs: what it has not taken stays in the node.
+    package static func follow(
+        path: String,
+        _ request: Brokerfs_Admin_Request,
+        answer: (Brokerfs_Admin_Response) throws -> Void
+    ) async throws {
+        let connection = try await connect(path)
+        try await connection.executeThenClose { inbound, outbound in
+            try await outbound.write(request)
+            for try await response in inbound { try answer(response) }
+        }
+    }
+
     private static func connect(_ path: String) async throws -> Connection {
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         do {

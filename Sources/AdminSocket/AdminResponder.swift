@@ -20,6 +20,7 @@ struct AdminResponder: Sendable {
         case .isMember(let lookup):
             respond(answered { () throws(ViewError) in .membership(try membership(lookup)) })
         case .load(let load): LoadJob(load, node: node).run(respond)
+        case .watch: respond(.failure(.invalid, "a watch has a connection of its own"))
         case nil: respond(.failure(.invalid, "an empty request"))
         }
     }
@@ -73,10 +74,11 @@ struct AdminResponder: Sendable {
         answer.recordVersion = info.recordVersion
         answer.reason = info.notWritableReason ?? ""
         answer.storeBytes = info.storeBytes
-        answer.mount = status.mount
-        let requests = status.requests()
-        answer.mountRequests = requests.all
-        answer.cacheableRequests = requests.cacheable
+        let mounts = status.mounts()
+        answer.mount = mounts.first?.directory ?? ""
+        answer.mountRequests = mounts.reduce(0) { $0 + $1.requests }
+        answer.cacheableRequests = mounts.reduce(0) { $0 + $1.cacheableRequests }
+        answer.mounts = mounts.map { Brokerfs_Admin_Mount($0) }
         answer.version = status.version
         answer.sessions = try count(view, .session)
         answer.users = try count(view, .user)
@@ -98,6 +100,18 @@ struct AdminResponder: Sendable {
             return .with { $0.kind = kind }
         } catch {
             return .failure(.io, "\(error)")
+        }
+    }
+}
+
+extension Brokerfs_Admin_Mount {
+    init(_ mount: AdminMount) {
+        self = .with {
+            $0.directory = mount.directory
+            $0.kind = mount.kind.rawValue
+            $0.requests = mount.requests
+            $0.cacheableRequests = mount.cacheableRequests
+            $0.openHandles = UInt64(max(0, mount.openHandles))
         }
     }
 }

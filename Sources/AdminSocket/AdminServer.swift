@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FSMap
 import Glibc
 import Identity
 package import Logging
@@ -27,6 +28,7 @@ package final class AdminServer: Sendable {
     ) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let responder = AdminResponder(node: node, status: status)
+        let seats = WatchSeats()
         let bootstrap = ServerBootstrap(group: group)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -36,7 +38,7 @@ package final class AdminServer: Sendable {
                         outbound: Brokerfs_Admin_Response.self
                     )
                     try channel.pipeline.syncOperations.addHandler(
-                        AdminConnection(responder, log: log)
+                        AdminConnection(responder, seats, log: log)
                     )
                 }
             }
@@ -81,22 +83,31 @@ private final class AdminConnection: ChannelInboundHandler {
     typealias OutboundOut = Brokerfs_Admin_Response
 
     private let responder: AdminResponder
+    private let seats: WatchSeats
     private let log: Logger
     private var answers: [Brokerfs_Admin_Response?] = []
     private var firstNumber = 0
+    private var stream: WatchStream?
 
-    init(_ responder: AdminResponder, log: Logger) {
+    init(_ responder: AdminResponder, _ seats: WatchSeats, log: Logger) {
         self.responder = responder
+        self.seats = seats
         self.log = log
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let request = unwrapInboundIn(data)
+        // Nothing comes after a watch, and nothing that waits may be answered in the middle of it.
+        guard stream == nil else { return context.close(promise: nil) }
+        if case .watch(let watch)? = request.kind, answers.isEmpty {
+            return follow(watch, context)
+        }
         let number = firstNumber + answers.count
         answers.append(nil)
         let (eventLoop, connection) = (
             context.eventLoop, NIOLoopBound((self, context), eventLoop: context.eventLoop)
         )
-        responder.respond(to: unwrapInboundIn(data)) { response in
+        responder.respond(to: request) { response in
             eventLoop.execute {
                 let (handler, context) = connection.value
                 handler.answer(number, with: response, context: context)
@@ -116,6 +127,29 @@ private final class AdminConnection: ChannelInboundHandler {
             context.write(wrapOutboundOut(response), promise: nil)
         }
         context.flush()
+    }
+
+    private func follow(_ watch: Brokerfs_Admin_Watch, _ context: ChannelHandlerContext) {
+        let refusal: Brokerfs_Admin_Response
+        do throws(ViewError) {
+            stream = try WatchStream(
+                watch,
+                node: responder.node,
+                seats: seats,
+                channel: context.channel
+            )
+            guard stream == nil else { return }
+            refusal = .failure(.busy, "\(Limits.watchersMax) others watch already")
+        } catch {
+            refusal = .failure(.io, "\(error)")
+        }
+        context.writeAndFlush(wrapOutboundOut(refusal), promise: nil)
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        stream?.close()
+        context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

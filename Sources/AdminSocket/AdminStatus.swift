@@ -1,21 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What only the process knows of its mount and `status` shows.
+package import FSMap
+
+/// What only the process knows of its mounts and `status` shows.
 package struct AdminStatus: Sendable {
     package let version: String
-    /// The mounted directory.
-    package let mount: String
-    /// How often the kernel asked, and how often for what a warm cache answers by itself.
-    package let requests: @Sendable () -> (all: UInt64, cacheable: UInt64)
+    /// The mounts there are now, in the order of the configuration.
+    package let mounts: @Sendable () -> [AdminMount]
 
-    /// Joins what is known; `requests` is called for every `status`.
-    package init(
-        version: String,
-        mount: String,
-        requests: @escaping @Sendable () -> (all: UInt64, cacheable: UInt64)
-    ) {
+    /// Joins what is known; `mounts` is called for every `status`.
+    package init(version: String, mounts: @escaping @Sendable () -> [AdminMount]) {
         self.version = version
-        self.mount = mount
+        self.mounts = mounts
+    }
+}
+
+/// One mount as `status` shows it.
+package struct AdminMount: Sendable {
+    package var directory: String
+    package var kind: MountKind
+    /// How often the kernel asked, and how often for what a warm cache answers by itself.
+    package var requests: UInt64
+    package var cacheableRequests: UInt64
+    package var openHandles: Int
+
+    /// Makes it from its parts.
+    package init(
+        directory: String,
+        kind: MountKind,
+        requests: UInt64,
+        cacheableRequests: UInt64,
+        openHandles: Int
+    ) {
+        self.directory = directory
+        self.kind = kind
         self.requests = requests
+        self.cacheableRequests = cacheableRequests
+        self.openHandles = openHandles
     }
 }

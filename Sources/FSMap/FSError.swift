@@ -46,8 +46,12 @@ package enum FSError: Error, Equatable, Sendable {
     case stale
     /// EBUSY
     case busy
-    /// ENFILE
+    /// EBUSY: sessions of too many principals were removed one by one.
+    case braked
+    /// ENFILE: in all.
     case tooManyOpen
+    /// EMFILE: of one user.
+    case tooManyOpenByUser
 }
 
 extension FSError {

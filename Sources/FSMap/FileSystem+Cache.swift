@@ -35,12 +35,43 @@ extension FileSystem {
         var batch = InvalidationBatch(
             namesMax: options.invalidatedNamesMax
         )
-        for effect in effects {
+        let isBulk = effects.count > options.invalidatedNamesMax
+        if isBulk { batch.addEverything() }
+        for effect in isBulk ? addRevoked(in: effects, to: &batch) : effects {
             for touch in Touch.touches(of: effect) where batch.isNew(touch) {
                 add(touch, to: &batch, view: view)
             }
         }
         return batch.result
+    }
+
+    /// Handles the revoked sessions of a bulk, whose names a new epoch covers, and returns the
+    /// effects that are left: one revocation for each principal stands for its listings.
+    private func addRevoked(
+        in effects: [Effect],
+        to batch: inout InvalidationBatch
+    ) -> [Effect] {
+        var rest: [Effect] = []
+        var principals: Set<[UInt8]> = []
+        state.withLock { state in
+            for effect in effects {
+                switch effect {
+                case .recordRemoved(.session, let id, let users, revoked: true):
+                    for node in [Node.session(id), .record(.session, id)] {
+                        for inode in state.inodes.all(node)
+                        where state.inodes[inode]?.isUncommitted == false {
+                            state.inodes.remove(inode, .revoked)
+                            batch.add(.content(inode: inode))
+                        }
+                    }
+                    let principal: [UInt8] = users.flatMap { Array($0.utf8) + [0] }
+                    if principals.insert(principal).inserted { rest.append(effect) }
+                case .unlisted(.sessions, _): break
+                default: rest.append(effect)
+                }
+            }
+        }
+        return rest
     }
 
     private func add(
@@ -82,6 +113,9 @@ extension FileSystem {
             }
         }
         guard !inodes.isEmpty else { return }
+        if options.kind.isOpenless, node.kind == .regular {
+            return supersede(node, inodes.map(\.0), to: &batch, view: view)
+        }
         for (inode, _) in inodes {
             batch.add(node.forgetting(inode))
         }
@@ -93,6 +127,29 @@ extension FileSystem {
                 state.inodes.update(inode) { $0.latestVersion = found.version }
             }
         }
+    }
+
+    /// New content is a new inode; the names lead to the old one until they are forgotten.
+    private func supersede(
+        _ node: Node,
+        _ inodes: [UInt64],
+        to batch: inout InvalidationBatch,
+        view: any IdentityView
+    ) {
+        // A state that cannot be read now is found out by the next GETATTR.
+        let found = (try? tree.presence(of: node, in: view)) ?? nil
+        let stale = state.withLock { state in
+            inodes.filter { inode in
+                if let found { supersede(inode, by: found, &state) }
+                return state.inodes[inode]?.removal == .superseded
+            }
+        }
+        for inode in inodes {
+            batch.add(
+                stale.contains(inode) ? .attributes(inode: inode) : node.forgetting(inode)
+            )
+        }
+        if !stale.isEmpty { names(of: node, to: &batch) }
     }
 
     /// A node that has ceased to exist; or one that has not, after all, or is another one now.
@@ -128,7 +185,7 @@ extension FileSystem {
             state.inodes.all(node).flatMap { inode -> [Invalidation] in
                 guard let entry = state.inodes[inode] else { return [] }
                 return entry.parents.filter { state.inodes[$0] != nil }.map {
-                    entry.removal == nil
+                    entry.removal == nil || entry.removal == .superseded
                         ? .entry(parent: $0, name: name)
                         : .delete(parent: $0, child: inode, name: name)
                 }
@@ -182,11 +239,11 @@ extension FileSystem {
             }
             guard node.kind == .directory else {
                 let isTouched = state.recent.isTouched(.node(node), since: mark)
-                return isTouched ? [.content(inode: inode)] : []
+                return isTouched ? [forgetting(inode, of: node, state)] : []
             }
             guard !state.recent.isUnknown(since: mark) else {
                 let children = state.inodes.children(of: inode).compactMap { child in
-                    state.inodes[child]?.node.forgetting(child)
+                    state.inodes[child].map { forgetting(child, of: $0.node, state) }
                 }
                 return [.listing(directory: inode)] + children + [.everything]
             }
@@ -208,9 +265,9 @@ extension FileSystem {
             case .names(directory): result.append(.everything)
             case .node(let child) where child.canBeNamed(in: directory):
                 result.append(.entry(parent: inode, name: child.name))
-                result += state.inodes.all(child).map { child.forgetting($0) }
+                result += state.inodes.all(child).map { forgetting($0, of: child, state) }
             case .listing(let child) where child.canBeNamed(in: directory):
-                result += state.inodes.all(child).map { child.forgetting($0) }
+                result += state.inodes.all(child).map { forgetting($0, of: child, state) }
             default: break
             }
         }
@@ -240,8 +297,23 @@ extension FileSystem {
                     || recent.isTouched(.listing(node), since: mark)
                     || recent.isTouched(.names(directory), since: mark)
             else { return [] }
-            return state.inodes.all(node).map { node.forgetting($0) } + [entry]
+            return state.inodes.all(node).map { forgetting($0, of: node, state) } + [entry]
         }
+    }
+
+    /// What makes a kernel ask again for what it has of an inode; content that cannot have become
+    /// wrong is left alone.
+    private func forgetting(
+        _ inode: UInt64,
+        of node: Node,
+        _ state: borrowing State
+    ) -> Invalidation {
+        let removal = state.inodes[inode]?.removal
+        let isFixed = options.kind.isOpenless && node.kind == .regular && node != .allEvents
+        guard isFixed, removal == nil || removal == .superseded else {
+            return node.forgetting(inode)
+        }
+        return .attributes(inode: inode)
     }
 }
 

@@ -10,22 +10,21 @@ extension FileSystem {
     /// The sessions of a group are collected here; all else is read as it is when it is listed.
     package func openDirectory(
         _ inode: UInt64,
+        by user: UInt32 = 0,
         view: any IdentityView
     ) throws(FSError) -> Opened {
         let node = try directory(inode)
         guard let found = try presence(of: node, view: view) else {
             throw try missing(node, view: view)
         }
-        var open = OpenDirectory(inode: inode, node: node)
+        var open = OpenDirectory(inode: inode, node: node, user: user)
         if case .groupSessions(let group) = node {
             open.collected = try tree.sessions(ofGroup: group, in: view)
         }
         return try state.withLock { state throws(FSError) in
-            guard state.files.count + state.directories.count < options.openFilesMax else {
-                throw .tooManyOpen
-            }
             guard let entry = state.inodes[inode] else { throw .stale }
             guard state.inodes.isSame(entry.number, found.number) else { throw .stale }
+            try state.countOpen(by: user, options)
             let handle = state.nextHandle()
             state.directories[handle] = open
             state.inodes.update(inode) { $0.handles.append(handle) }
@@ -76,6 +75,7 @@ extension FileSystem {
     package func releaseDirectory(_ handle: UInt64) {
         state.withLock { state in
             guard let open = state.directories.removeValue(forKey: handle) else { return }
+            state.uncountOpen(by: open.user)
             state.inodes.update(open.inode) { $0.handles.removeAll { $0 == handle } }
         }
     }

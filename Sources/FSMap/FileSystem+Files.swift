@@ -8,15 +8,19 @@ extension FileSystem {
     /// Opens a file; the handle keeps the content there is now.
     ///
     /// Throws ``FSError/notPermitted`` for writing what the contract does not let be written and
-    /// ``FSError/tooManyOpen`` beyond ``FileSystemOptions/openFilesMax``.
+    /// ``FSError/tooManyOpen`` or ``FSError/tooManyOpenByUser`` beyond the options' limits.
     package func open(
         _ inode: UInt64,
         flags: OpenFlags,
+        by user: UInt32 = 0,
         view: any IdentityView
     ) throws(FSError) -> Opened {
         let entry = try entry(of: inode)
         guard entry.node.kind != .directory else { throw .isDirectory }
         guard entry.node.kind == .regular else { throw .invalid("a symbolic link is not opened") }
+        if case .scratch(let id) = entry.node {
+            return try openScratch(id, inode, flags: flags, by: user)
+        }
         let target = try writeTarget(of: entry.node, flags: flags)
         try refuseRevoked(entry.node, target: target, view: view)
         let isNeeded = flags.contains(.read) || (target != nil && flags.isDisjoint(with: .emptying))
@@ -28,7 +32,8 @@ extension FileSystem {
         let stage = try target.map { target throws(FSError) in
             try self.stage(for: target, flags: flags, snapshot: snapshot)
         }
-        return try add(inode, entry.node, flags, snapshot: snapshot, target: target, stage: stage)
+        let content = (snapshot, target, stage)
+        return try add(inode, entry.node, flags, by: user, content)
     }
 
     /// What a handle may write; nil for one that only reads.
@@ -69,17 +74,20 @@ extension FileSystem {
         _ inode: UInt64,
         _ node: Node,
         _ flags: OpenFlags,
-        snapshot: Snapshot?,
-        target: WriteTarget?,
-        stage: StagedDocument?
+        by user: UInt32,
+        _ content: (snapshot: Snapshot?, target: WriteTarget?, stage: StagedDocument?)
     ) throws(FSError) -> Opened {
-        try state.withLock { state throws(FSError) in
-            guard state.files.count + state.directories.count < options.openFilesMax else {
-                throw .tooManyOpen
-            }
+        let (snapshot, target, stage) = content
+        return try state.withLock { state throws(FSError) in
             guard let entry = state.inodes[inode] else { throw .stale }
             if let removal = entry.removal { throw removal.error }
-            try reserve(stage?.bytes.count ?? 0, &state)
+            try state.countOpen(by: user, options)
+            do throws(FSError) {
+                try reserve(stage?.bytes.count ?? 0, &state)
+            } catch {
+                state.uncountOpen(by: user)
+                throw error
+            }
             let version = snapshot?.version
             // A reader of another version fills the pages with its own: they are not for us.
             let isShared = entry.handles.contains { handle in
@@ -96,6 +104,7 @@ extension FileSystem {
             state.files[handle] = OpenFile(
                 inode: inode,
                 node: node,
+                user: user,
                 flags: flags,
                 isDirectIO: isDirectIO,
                 snapshot: snapshot,
@@ -131,6 +140,10 @@ extension FileSystem {
     ) throws(FSError) -> ArraySlice<UInt8> {
         let file = try file(handle)
         guard file.flags.contains(.read) else { throw .badHandle }
+        if case .scratch(let id) = file.node {
+            let bytes = state.withLock { $0.scratch[id]?.bytes } ?? []
+            return Self.slice(bytes, offset: offset, count: count)
+        }
         try refuseGone(file, view: view)
         if let stage = file.stage, stage.mode == .whole {
             return Self.slice(stage.bytes, offset: offset, count: count)
@@ -140,12 +153,39 @@ extension FileSystem {
             let number = file.node.number(ofGeneration: events.generation)
             // The file has been started anew: whoever follows it opens it again.
             guard number == file.snapshot?.number else { return [] }
-            return Self.slice(events.bytes, offset: offset, count: count)
+            let bytes = events.bytes(from: offset, count: count)
+            let end = offset &+ UInt64(bytes.count)
+            state.withLock { state in
+                let before = state.files[handle]?.readThrough ?? 0
+                state.files[handle]?.readThrough = max(before, end)
+            }
+            return bytes[...]
+        }
+        if case .members(let text)? = file.snapshot?.content {
+            var marks = file.marks
+            let bytes = try text.read(offset: offset, count: count, marks: &marks)
+            state.withLock { state in
+                guard marks.count > state.files[handle]?.marks.count ?? .max else { return }
+                state.files[handle]?.marks = marks
+            }
+            return bytes[...]
         }
         return Self.slice(try rendered(file, handle), offset: offset, count: count)
     }
 
-    private static func slice(_ bytes: [UInt8], offset: UInt64, count: Int) -> ArraySlice<UInt8> {
+    /// Whether a handle of `events/all.jsonl` has not read all there is; nil for other files.
+    ///
+    /// A file that was started anew is news, too: its end.
+    package func hasNews(_ handle: UInt64, view: any IdentityView) -> Bool? {
+        guard let file = state.withLock({ $0.files[handle] }), file.node == .allEvents else {
+            return nil
+        }
+        let events = view.events
+        return file.node.number(ofGeneration: events.generation) != file.snapshot?.number
+            || UInt64(events.sizeBytes) > file.readThrough
+    }
+
+    static func slice(_ bytes: [UInt8], offset: UInt64, count: Int) -> ArraySlice<UInt8> {
         guard offset < UInt64(bytes.count), count > 0 else { return [] }
         let start = Int(offset)
         return bytes[start..<min(bytes.count, start + min(count, bytes.count))]
@@ -185,6 +225,8 @@ extension FileSystem {
         state.withLock { state in
             guard let file = state.files.removeValue(forKey: handle) else { return [] }
             state.stagedBytes -= file.stagedBytes
+            if case .scratch(let id) = file.node { state.scratch.released(id) }
+            state.uncountOpen(by: file.user)
             guard let entry = state.inodes[file.inode] else { return [] }
             state.inodes.update(file.inode) { $0.handles.removeAll { $0 == handle } }
             // The kernel believes since the open that the file is empty, whatever came of that.

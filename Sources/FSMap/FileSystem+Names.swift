@@ -5,21 +5,28 @@ import Synchronization
 
 /// Removing, making and renaming (PRODUCT section 2): which command each of them is.
 extension FileSystem {
-    /// The command that removes a file.
+    /// The command that removes a file; nil for a scratch file, which is gone.
     ///
-    /// Throws ``FSError/notPermitted`` where none does.
+    /// Throws ``FSError/notPermitted`` where no command does, and ``FSError/braked`` for one
+    /// session too many.
     package func unlink(
         _ name: String,
         in parent: UInt64,
+        caller: Caller = .root,
+        now: UInt64 = 0,
         view: any IdentityView
-    ) throws(FSError) -> Command.Kind {
-        let (node, _) = try existing(name, in: parent, view: view)
+    ) throws(FSError) -> Command.Kind? {
+        let directory = try directory(parent)
+        guard let node = try found(name, in: directory, view: view) else {
+            guard unlinkScratch(name, in: directory) else { throw .notFound }
+            return nil
+        }
         switch node {
-        case .session(let id): return .revoke(.session(id), reason: "")
+        case .session(let id):
+            try brake(session: id, caller, now: now, view: view)
+            return .revoke(.session(id), reason: "")
         case .serviceAccountFile(let account, .record):
             return .revoke(.serviceAccount(account), reason: "")
-        case .member(let group, let user):
-            return .changeMembers(MembershipChange(group: group, remove: [user]))
         case .record(let type, let id) where !type.hasFace:
             return .put([RecordWrite(delete: type, id: id)])
         case .contextValue:
@@ -27,6 +34,21 @@ extension FileSystem {
             return .put([RecordWrite(delete: type, id: id)])
         default: throw node.kind == .directory ? .isDirectory : .notPermitted
         }
+    }
+
+    /// Throws ``FSError/braked`` where the caller removes the sessions of too many principals.
+    private func brake(
+        session id: String,
+        _ caller: Caller,
+        now: UInt64,
+        view: any IdentityView
+    ) throws(FSError) {
+        let user = try tree.header(.session, id, in: view)?.facts.userID ?? ""
+        let principal = user.isEmpty ? id : user
+        let isAdmitted = state.withLock {
+            $0.brake.admits(caller.uid, principal: principal, now: now)
+        }
+        guard isAdmitted else { throw .braked }
     }
 
     /// The command that removes a directory; nil where only this mount knew it and it is gone.
@@ -134,17 +156,5 @@ extension FileSystem {
         case .groups, .users, .serviceAccounts, .context: true
         default: false
         }
-    }
-
-    /// Refused: ids are immutable, and there are no names that are not ids yet.
-    package func rename(
-        _ name: String,
-        in parent: UInt64,
-        to newName: String,
-        in newParent: UInt64,
-        view: any IdentityView
-    ) throws(FSError) -> Command.Kind {
-        _ = try existing(name, in: parent, view: view)
-        throw .notPermitted
     }
 }

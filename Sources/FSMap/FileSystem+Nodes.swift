@@ -29,10 +29,20 @@ extension FileSystem {
         view: any IdentityView
     ) throws(FSError) -> (node: Node, directory: Node) {
         let directory = try directory(parent)
+        guard let node = try found(name, in: directory, view: view) else { throw .notFound }
+        return (node, directory)
+    }
+
+    /// The node of a name where it exists.
+    func found(
+        _ name: String,
+        in directory: Node,
+        view: any IdentityView
+    ) throws(FSError) -> Node? {
         guard case .node(let node) = try tree.resolve(name, in: directory, view: view),
             try presence(of: node, in: directory, view: view) != nil
-        else { throw .notFound }
-        return (node, directory)
+        else { return nil }
+        return node
     }
 
     /// What is known of a node under its name in a directory, pending directories included.
@@ -103,13 +113,16 @@ extension FileSystem {
         now: UInt64,
         _ state: inout State
     ) -> Entry {
+        if let known = state.inodes.current(node) { supersede(known, by: presence, &state) }
         let inode = state.inodes.lookUp(node, number: presence.number, in: parent)
         let isForgettable =
             node.isVolatile || isPending(node, state)
             || isRecent(node, in: directory, now: now, state)
+        let attributes = tree.attributes(of: node, presence)
+        tell(inode, presence, attributes, &state)
         return Entry(
             inode: inode,
-            attributes: tree.attributes(of: node, presence),
+            attributes: attributes,
             entrySeconds: isForgettable ? 0 : options.cacheSeconds,
             attributeSeconds: attributeSeconds(node, now: now, state)
         )

@@ -12,28 +12,25 @@ extension FileSystem {
     package func create(
         _ name: String,
         in parent: UInt64,
-        flags: OpenFlags,
-        now: UInt64,
-        view: any IdentityView
+        _ request: CreateRequest
     ) throws(FSError) -> (Entry, Opened) {
+        let (flags, view) = (request.flags, request.view)
         let directory = try directory(parent)
         guard try presence(of: directory, view: view) != nil else { throw .stale }
         let named = try tree.resolve(name, in: directory, view: view)
+        if case .node(let node) = named,
+            let found = try presence(of: node, in: directory, view: view)
+        {
+            return try openExisting(node, found, in: parent, directory, request)
+        }
+        if ScratchName.matches(name), ScratchName.areAllowed(in: directory) {
+            return try createScratch(name, in: parent, directory, request)
+        }
         guard case .node(let node) = named else { throw Self.refusal(named, in: directory) }
-        if let found = try presence(of: node, in: directory, view: view) {
-            return try openExisting(node, found, in: parent, directory, flags, now, view)
-        }
-        guard var target = WriteTarget(node), Self.canCreate(node, in: directory) else {
-            throw .notPermitted
-        }
+        guard var target = WriteTarget(node) else { throw .notPermitted }
         guard target.form != .document || !flags.contains(.append) else { throw .notPermitted }
-        try refuseRevoked(node, target: target, view: view)
-        if case .session = node, try tree.presence(of: node, in: view) != nil {
-            throw .invalid("the session belongs to somebody else")
-        }
-        try Self.validate(node)
+        try checkCreation(of: node, in: directory, &target, view: view)
         target.isExclusive = flags.contains(.exclusive)
-        if case .userSessions(let user) = directory { target.requiredUser = user }
         let stage = StagedDocument(emptyWithMax: target.stagedBytesMax)
         let (inode, number) = state.withLock { state in
             let number = node.number(ofLocal: state.pending.nextCount())
@@ -41,7 +38,7 @@ extension FileSystem {
         }
         let opened: Opened
         do {
-            opened = try add(inode, node, flags, snapshot: nil, target: target, stage: stage)
+            opened = try add(inode, node, flags, by: request.caller.uid, (nil, target, stage))
         } catch {
             forget(inode, lookups: 1)
             throw error
@@ -56,21 +53,41 @@ extension FileSystem {
         return (entry, opened)
     }
 
+    /// Throws where a record may not appear; says in `target` what it must be like.
+    func checkCreation(
+        of node: Node,
+        in directory: Node,
+        _ target: inout WriteTarget,
+        view: any IdentityView
+    ) throws(FSError) {
+        guard Self.canCreate(node, in: directory) else { throw .notPermitted }
+        try refuseRevoked(node, target: target, view: view)
+        if case .session = node, try tree.presence(of: node, in: view) != nil {
+            throw .invalid("the session belongs to somebody else")
+        }
+        try Self.validate(node)
+        if case .userSessions(let user) = directory { target.requiredUser = user }
+    }
+
     private func openExisting(
         _ node: Node,
         _ found: Presence,
         in parent: UInt64,
         _ directory: Node,
-        _ flags: OpenFlags,
-        _ now: UInt64,
-        _ view: any IdentityView
+        _ request: CreateRequest
     ) throws(FSError) -> (Entry, Opened) {
-        guard !flags.contains(.exclusive) else { throw .exists }
+        guard !request.flags.contains(.exclusive) else { throw .exists }
         let entry = state.withLock { state in
-            self.entry(node, found, in: parent, directory, now: now, &state)
+            self.entry(node, found, in: parent, directory, now: request.now, &state)
         }
         do {
-            return (entry, try open(entry.inode, flags: flags, view: view))
+            let opened = try open(
+                entry.inode,
+                flags: request.flags,
+                by: request.caller.uid,
+                view: request.view
+            )
+            return (entry, opened)
         } catch {
             forget(entry.inode, lookups: 1)
             throw error
@@ -123,8 +140,10 @@ extension FileSystem {
         _ handle: UInt64,
         offset: UInt64,
         bytes: [UInt8],
+        now: UInt64 = 0,
         view: any IdentityView
     ) throws(FSError) -> WriteStep {
+        if try writeScratch(handle, offset: offset, bytes: bytes, now: now) { return .staged }
         // Not the whole file: a second reference to what is staged would copy it with each write.
         let writer = state.withLock { state in
             state.files[handle].map { ($0.target, $0.flags, state.inodes[$0.inode]?.removal) }
@@ -188,6 +207,7 @@ extension FileSystem {
         sizeBytes: UInt64,
         view: any IdentityView
     ) throws(FSError) -> FlushStep {
+        if try truncateScratch(inode, to: sizeBytes) { return .clean }
         if let handle {
             guard try file(handle).target != nil else { throw .badHandle }
             _ = try changeStage(handle) { stage throws(FSError) in

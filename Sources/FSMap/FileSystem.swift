@@ -18,9 +18,17 @@ package final class FileSystem: Sendable {
         var inodes = InodeTable()
         var files: [UInt64: OpenFile] = [:]
         var directories: [UInt64: OpenDirectory] = [:]
+        /// How many of both each user has open.
+        var openCounts: [UInt32: Int] = [:]
         var recent: RecentChanges
         var pending: PendingDirectories
+        var scratch: ScratchFiles
+        var brake: UnlinkBrake
+        var lastErrors = LastErrors()
         var stagedBytes = 0
+        var rendered: RenderedFiles
+        /// Superseded inodes to which names may still lead.
+        var superseded: [UInt64] = []
         private var lastHandle: UInt64 = 0
 
         init(_ options: FileSystemOptions) {
@@ -29,6 +37,9 @@ package final class FileSystem: Sendable {
                 changesMax: options.recentChangesMax
             )
             pending = PendingDirectories(countMax: options.pendingDirectoriesMax)
+            scratch = ScratchFiles(options.scratch)
+            brake = UnlinkBrake(options.brake)
+            rendered = RenderedFiles(bytesMax: options.renderedBytesMax)
         }
 
         mutating func nextHandle() -> UInt64 {
@@ -44,7 +55,12 @@ package final class FileSystem: Sendable {
     /// An empty mount; nothing has been looked up but the root.
     package init(owners: Owners, options: FileSystemOptions) {
         self.options = options
-        tree = Tree(owners: owners, version: options.version, mountedAt: options.mountedAt)
+        tree = Tree(
+            owners: owners,
+            version: options.version,
+            mountedAt: options.mountedAt,
+            kind: options.kind
+        )
         state = Mutex(State(options))
     }
 
@@ -61,13 +77,20 @@ package final class FileSystem: Sendable {
         view: any IdentityView
     ) throws(FSError) -> LookupReply {
         let directory = try directory(parent)
-        guard case .node(let node) = try tree.resolve(name, in: directory, view: view) else {
+        let named = try tree.resolve(name, in: directory, view: view)
+        guard case .node(let node) = named else {
+            if let entry = scratchEntry(name, in: parent, directory, now: now) {
+                return .found(entry)
+            }
             // Which id a cut name will have is not known, so nobody can be told when it appears.
             let isCut = FileName.decode(name).map { if case .cut = $0 { true } else { false } }
             let isForgettable = directory.isVolatile || isCut == true
             return .missing(seconds: isForgettable ? 0 : options.cacheSeconds)
         }
         let found = try presence(of: node, in: directory, view: view)
+        if found == nil, let entry = scratchEntry(name, in: parent, directory, now: now) {
+            return .found(entry)
+        }
         return state.withLock { state in
             guard let found else {
                 let isForgettable =
@@ -78,6 +101,16 @@ package final class FileSystem: Sendable {
             return .found(entry(node, found, in: parent, directory, now: now, &state))
         }
     }
+
+    /// What a kernel is to forget after `lookups` more lookups, so that the table stays bounded.
+    ///
+    /// Twice as many names as were looked up, because forgetting takes its time.
+    package func surplus(after lookups: Int) -> [Invalidation] {
+        state.withLock { $0.inodes.surplus(above: options.inodesMax, limit: 2 * lookups) }
+    }
+
+    /// How many inodes the kernel knows; 1 with nothing looked up but the root.
+    package var inodeCount: Int { state.withLock { $0.inodes.count } }
 
     /// Takes lookups back.
     package func forget(_ inode: UInt64, lookups: UInt64) {
@@ -99,7 +132,22 @@ package final class FileSystem: Sendable {
         now: UInt64,
         view: any IdentityView
     ) throws(FSError) -> (Attributes, seconds: Double) {
+        do throws(FSError) {
+            return try currentAttributes(of: inode, handle: handle, now: now, view: view)
+        } catch {
+            guard let told = attributesTold(of: inode, isOpen: handle != nil) else { throw error }
+            return (told, 0)
+        }
+    }
+
+    private func currentAttributes(
+        of inode: UInt64,
+        handle: UInt64?,
+        now: UInt64,
+        view: any IdentityView
+    ) throws(FSError) -> (Attributes, seconds: Double) {
         let entry = try entry(of: inode)
+        if case .scratch(let id) = entry.node { return (try scratchAttributes(id), 0) }
         let file = handle.flatMap { handle in state.withLock { $0.files[handle] } }
         guard !entry.isUncommitted else {
             let sizes = entry.handles.map { handle in
@@ -128,7 +176,12 @@ package final class FileSystem: Sendable {
             attributes.sizeBytes = file.sizeBytes
             return (attributes, 0)
         }
-        return (attributes, state.withLock { attributeSeconds(entry.node, now: now, $0) })
+        return try state.withLock { state throws(FSError) in
+            supersede(inode, by: found, &state)
+            guard state.inodes[inode]?.removal == nil else { throw .stale }
+            tell(inode, found, attributes, &state)
+            return (attributes, attributeSeconds(entry.node, now: now, state))
+        }
     }
 
     /// Where a symbolic link points.
@@ -139,30 +192,6 @@ package final class FileSystem: Sendable {
         }
         guard try presence(of: node, view: view) != nil else { throw .stale }
         return Tree.linkTarget(ofMember: user)
-    }
-
-    /// The value of an extended attribute, without a line feed.
-    package func extendedAttribute(
-        _ name: String,
-        of inode: UInt64,
-        caller uid: UInt32,
-        view: any IdentityView
-    ) throws(FSError) -> [UInt8] {
-        let node = try entry(of: inode).node
-        guard !Metadata.isForeign(name) else { throw .unsupported }
-        guard let key = Metadata(name: name) else { throw .noAttribute }
-        let value = try tree.metadata(of: node, in: view).first { $0.key == key }?.value
-        guard let value else { throw .noAttribute }
-        return Array(value.utf8)
-    }
-
-    /// The names of the extended attributes.
-    package func extendedAttributes(
-        of inode: UInt64,
-        view: any IdentityView
-    ) throws(FSError) -> [String] {
-        let node = try entry(of: inode).node
-        return try tree.metadata(of: node, in: view).map(\.key.name)
     }
 
     /// Records and their payload bytes, for `statfs`.

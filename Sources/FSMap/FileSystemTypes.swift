@@ -129,10 +129,50 @@ package enum FlushStep: Equatable, Sendable {
     case commit(Command.Kind)
 }
 
+/// On whose behalf something is asked for.
+package struct Caller: Equatable, Sendable {
+    package var uid: UInt32
+    package var gid: UInt32
+
+    /// Joins a user and a group.
+    package init(uid: UInt32, gid: UInt32) {
+        self.uid = uid
+        self.gid = gid
+    }
+
+    /// Who may do everything.
+    package static let root = Caller(uid: 0, gid: 0)
+}
+
 /// What a `mkdir` asks for.
 package enum DirectoryStep: Equatable, Sendable {
     case done(Entry)
     case commit(Command.Kind)
+}
+
+/// What a `create` asks for.
+package struct CreateRequest: Sendable {
+    package var flags: OpenFlags
+    /// The permission bits the caller wants; only a scratch file gets them.
+    package var mode: UInt32
+    package var caller: Caller
+    package var now: UInt64
+    package var view: any IdentityView
+
+    /// Makes a request from its parts.
+    package init(
+        flags: OpenFlags,
+        mode: UInt32 = 0o644,
+        caller: Caller = .root,
+        now: UInt64,
+        view: any IdentityView
+    ) {
+        self.flags = flags
+        self.mode = mode
+        self.caller = caller
+        self.now = now
+        self.view = view
+    }
 }
 
 /// A moment in the order of changes, taken before the state is read.
@@ -144,6 +184,8 @@ package struct CacheMark: Equatable, Sendable {
 package enum Invalidation: Hashable, Sendable {
     /// Attributes and pages of a file; sent before the reply.
     case content(inode: UInt64)
+    /// Attributes of a file whose pages stay right; sent before the reply.
+    case attributes(inode: UInt64)
     /// A name that may be cached, as there or as not there.
     case entry(parent: UInt64, name: String)
     /// A name whose file is gone.
@@ -154,16 +196,49 @@ package enum Invalidation: Hashable, Sendable {
     case everything
 }
 
+/// What bounds the scratch files of a mount.
+package struct ScratchLimits: Sendable {
+    package var fileBytesMax = 64 << 10
+    package var bytesMax = 64 << 20
+    package var countMax = 4096
+    /// A file that was not used for so long is gone.
+    package var idleNanoseconds: UInt64 = 60_000_000_000
+
+    /// The defaults.
+    package init() {}
+}
+
+/// How many principals' sessions one user may remove one by one, and in which time.
+package struct BrakeLimits: Sendable {
+    /// 0 for any number.
+    package var principalsMax = 50
+    package var windowNanoseconds: UInt64 = 10_000_000_000
+
+    /// The defaults.
+    package init() {}
+}
+
 /// How a mount behaves; every number that bounds it.
 package struct FileSystemOptions: Sendable {
+    package var kind = MountKind.ordinary
     /// How long a kernel may believe what it is told, because changes are pushed.
     package var cacheSeconds: Double = 3600
     /// For that long after a change of a name or file it may not.
     package var recentNanoseconds: UInt64 = 1_000_000_000
+    /// Open files and directories, in all and of one user.
     package var openFilesMax = 65_536
+    /// Inodes a kernel may know at once; those looked up longest ago have to be forgotten.
+    package var inodesMax = 100_000
     /// What all open files together may stage, in bytes.
     package var stagedBytesMax = 256 << 20
     package var pendingDirectoriesMax = 1024
+    /// What bounds scratch files.
+    package var scratch = ScratchLimits()
+    /// When single removals of sessions become too many.
+    package var brake = BrakeLimits()
+    package var openFilesPerUserMax = 16_384
+    /// What a mount without OPEN keeps of files that are read in several pieces, in bytes.
+    package var renderedBytesMax = 16 << 20
     /// More names than that are invalidated by a new epoch.
     package var invalidatedNamesMax = 5000
     /// Recent changes that are remembered one by one.
@@ -172,6 +247,8 @@ package struct FileSystemOptions: Sendable {
     package var version = ""
     /// The time of files that never change.
     package var mountedAt = Timestamp.epoch
+    /// The same moment on the clock that is passed as `now`.
+    package var mountedNanoseconds: UInt64 = 0
 
     /// The defaults.
     package init() {}

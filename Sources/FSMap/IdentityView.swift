@@ -25,14 +25,14 @@ package struct CollectionStatistics: Equatable, Sendable {
     /// The base of the directory's inode number; 0 for the fixed directories.
     package var number: UInt64
     package var count: UInt64
-    package var payloadBytes: UInt64
+    package var documentBytes: UInt64
     package var modifiedAt: Timestamp
 
     /// Makes statistics from their parts.
-    package init(number: UInt64, count: UInt64, payloadBytes: UInt64, modifiedAt: Timestamp) {
+    package init(number: UInt64, count: UInt64, documentBytes: UInt64, modifiedAt: Timestamp) {
         self.number = number
         self.count = count
-        self.payloadBytes = payloadBytes
+        self.documentBytes = documentBytes
         self.modifiedAt = modifiedAt
     }
 }
@@ -190,20 +190,5 @@ package protocol IdentityView: Sendable {
 
     var cluster: ClusterState { get }
     /// The retained lines of `events/all.jsonl`.
-    var events: EventText { get }
-}
-
-/// A moment of `events/all.jsonl`.
-package struct EventText: Sendable {
-    /// Goes up when the older half is dropped: the file is another one then, as after a rotation.
-    package var generation: UInt64
-    package var bytes: [UInt8]
-    package var modifiedAt: Timestamp
-
-    /// Makes a moment from its parts.
-    package init(generation: UInt64, bytes: [UInt8], modifiedAt: Timestamp) {
-        self.generation = generation
-        self.bytes = bytes
-        self.modifiedAt = modifiedAt
-    }
+    var events: EventLog { get }
 }

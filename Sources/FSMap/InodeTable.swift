@@ -14,6 +14,8 @@ struct InodeTable {
     /// Why an inode stands for nothing any more.
     enum Removal: Equatable {
         case revoked, gone
+        /// Its node has other content, and another inode, now (``MountKind/isOpenless``).
+        case superseded
 
         var error: FSError { self == .revoked ? .revoked : .stale }
     }
@@ -34,6 +36,8 @@ struct InodeTable {
         var cachedVersion: ContentVersion?
         /// The version that was current when somebody last looked.
         var latestVersion: ContentVersion?
+        /// On a mount without OPEN: what the kernel was told, and will ask for.
+        var told: ToldContent?
     }
 
     private var inodes: [UInt64: Inode] = [:]
@@ -41,6 +45,8 @@ struct InodeTable {
     /// Removed and uncommitted inodes that the kernel still knows.
     private var others: [Node: [UInt64]] = [:]
     private var last: UInt64 = FileSystem.rootInode
+    /// How far the search for inodes to let go of has come.
+    private var searched: UInt64 = FileSystem.rootInode
     /// How many current inodes are the sessions of a group.
     private(set) var groupSessionsCount = 0
 
@@ -119,6 +125,27 @@ struct InodeTable {
         current[entry.node] = inode
     }
 
+    /// Names the kernel should forget where the table holds more than `countMax` inodes.
+    ///
+    /// Those looked up longest ago, at most `limit`; directories and open files are kept.
+    mutating func surplus(above countMax: Int, limit: Int) -> [Invalidation] {
+        guard inodes.count > countMax else { return [] }
+        var names: [Invalidation] = []
+        var steps = 0
+        while names.count < limit, steps < Self.searchStepsMax {
+            steps += 1
+            searched = searched < last ? searched + 1 : FileSystem.rootInode + 1
+            guard let entry = inodes[searched], entry.handles.isEmpty, entry.removal == nil,
+                entry.node.kind != .directory, !entry.isUncommitted, !entry.node.name.isEmpty
+            else { continue }
+            let name = entry.node.name
+            names += entry.parents.map { .entry(parent: $0, name: name) }
+        }
+        return names
+    }
+
+    private static let searchStepsMax = 64
+
     /// Takes `count` lookups back; forgets the inode with the last one.
     mutating func forget(_ inode: UInt64, lookups count: UInt64) {
         guard inode != FileSystem.rootInode else { return }
@@ -134,7 +161,9 @@ struct InodeTable {
     /// The inode stands for nothing from now on; the node gets a new one when it is looked up.
     mutating func remove(_ inode: UInt64, _ removal: Removal) {
         guard inode != FileSystem.rootInode, let entry = inodes[inode] else { return }
-        update(inode) { $0.removal = $0.removal ?? removal }
+        update(inode) {
+            if $0.removal == nil || $0.removal == .superseded { $0.removal = removal }
+        }
         guard current[entry.node] == inode else { return }
         current[entry.node] = nil
         if case .groupSessions = entry.node { groupSessionsCount -= 1 }

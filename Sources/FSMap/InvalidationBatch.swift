@@ -22,7 +22,7 @@ struct InvalidationBatch {
     mutating func add(_ invalidation: Invalidation) {
         guard known.insert(invalidation).inserted else { return }
         switch invalidation {
-        case .content: content.append(invalidation)
+        case .content, .attributes: content.append(invalidation)
         case .listing: listings.append(invalidation)
         case .entry, .delete: names.append(invalidation)
         case .everything: isEverything = true

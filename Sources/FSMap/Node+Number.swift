@@ -42,6 +42,7 @@ extension Node {
         case .record: 43
         case .clusterNode: 44
         case .clusterNodeFile(_, let file): 45 + position(of: file)
+        case .scratch: 49
         }
     }
 

@@ -8,7 +8,7 @@ extension Node {
     package var parent: Node {
         switch self {
         case .root, .readme, .sessions, .users, .serviceAccounts, .groups, .context, .records,
-            .events, .cluster:
+            .events, .cluster, .scratch:
             .root
         case .session: .sessions
         case .user: .users
@@ -34,7 +34,7 @@ extension Node {
     /// The name in the directory, escaped; empty for the root.
     package var name: String {
         switch self {
-        case .root: ""
+        case .root, .scratch: ""
         case .readme: "README"
         case .sessions, .userSessions, .serviceAccountSessions, .groupSessions: "sessions"
         case .users: "users"
@@ -76,7 +76,7 @@ extension Node {
             .directory
         case .member: .symlink
         case .readme, .session, .userFile, .serviceAccountFile, .groupFile, .contextValue,
-            .record, .allEvents, .clusterFile, .clusterNodeFile:
+            .record, .allEvents, .clusterFile, .clusterNodeFile, .scratch:
             .regular
         }
     }

@@ -38,6 +38,8 @@ package enum Node: Sendable {
     case clusterNodes
     case clusterNode(String)
     case clusterNodeFile(String, ClusterNodeFile)
+    /// A scratch file of this mount, by its number there.
+    case scratch(UInt64)
 }
 
 extension Node: Hashable {
@@ -88,6 +90,7 @@ extension Node: Hashable {
         case .clusterNodes: (28, "", "")
         case .clusterNode(let name): (29, name, "")
         case .clusterNodeFile(let name, let file): (30, name, file.rawValue)
+        case .scratch(let id): (31, "\(id)", "")
         }
     }
 }

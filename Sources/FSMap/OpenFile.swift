@@ -6,12 +6,17 @@
 struct OpenFile: Sendable {
     let inode: UInt64
     let node: Node
+    let user: UInt32
     let flags: OpenFlags
     let isDirectIO: Bool
     /// Nil for a file that is new.
     let snapshot: Snapshot?
     /// The document, once somebody has read it.
     var rendered: [UInt8]?
+    /// Places in a long list that somebody has read to.
+    var marks: [MembersText.Mark] = []
+    /// Where the furthest read ended; kept for `events/all.jsonl`.
+    var readThrough: UInt64 = 0
     var target: WriteTarget?
     var stage: StagedDocument?
 
@@ -30,7 +35,29 @@ struct OpenFile: Sendable {
 struct OpenDirectory: Sendable {
     let inode: UInt64
     let node: Node
+    let user: UInt32
     var collected: [CollectionEntry]?
+}
+
+extension FileSystem.State {
+    /// Counts one more open file or directory of a user.
+    ///
+    /// Throws ``FSError/tooManyOpen`` and ``FSError/tooManyOpenByUser``.
+    mutating func countOpen(
+        by user: UInt32,
+        _ options: FileSystemOptions
+    ) throws(FSError) {
+        guard files.count + directories.count < options.openFilesMax else { throw .tooManyOpen }
+        let count = openCounts[user, default: 0]
+        guard count < options.openFilesPerUserMax else { throw .tooManyOpenByUser }
+        openCounts[user] = count + 1
+    }
+
+    /// Takes that back.
+    mutating func uncountOpen(by user: UInt32) {
+        let count = openCounts[user, default: 1] - 1
+        openCounts[user] = count > 0 ? count : nil
+    }
 }
 
 /// Directories that were made here and hold nothing yet: the mount alone knows them.

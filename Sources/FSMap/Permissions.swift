@@ -69,7 +69,21 @@ struct Permissions: Equatable {
                 .clusterNodeFile:
                 (0o444, .root)
             case .member: (0o777, .root)
+            // Those of a scratch file are its creator's.
+            case .scratch: (0o600, .root)
             }
+    }
+
+    /// The row of a node on a kind of mount.
+    init(of node: Node, on kind: MountKind) {
+        self.init(of: node)
+        switch kind {
+        case .ordinary: break
+        case .readOnly: if node.kind != .symlink { mode &= ~0o222 }
+        case .reveal:
+            group = .root
+            if node.kind != .symlink { mode = node.kind == .directory ? 0o700 : 0o600 }
+        }
     }
 
     /// The number of the owning group.

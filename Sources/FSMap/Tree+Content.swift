@@ -7,6 +7,8 @@ enum Content: Sendable {
     /// A document that is rendered when it is first read; `envelope`: as below `records/`.
     case record(StoredRecord, envelope: Bool)
     case bytes([UInt8])
+    /// Lines that are made when they are read.
+    case members(MembersText)
     /// The log of changes: always the current one.
     case events
 
@@ -14,6 +16,9 @@ enum Content: Sendable {
     func bytes() throws(FSError) -> [UInt8] {
         switch self {
         case .bytes(let bytes): return bytes
+        case .members(let text):
+            var marks: [MembersText.Mark] = []
+            return try text.read(offset: 0, count: .max, marks: &marks)
         case .events: return []
         case .record(let stored, let envelope):
             do {
@@ -54,8 +59,11 @@ extension Tree {
         }
         guard let presence = try presence(of: node, in: view) else { return nil }
         let content: Content =
-            if node == .allEvents { .events } else {
-                .bytes(isNeeded ? try bytes(of: node, in: view) : [])
+            switch node {
+            case .allEvents: .events
+            case .groupFile(let group, .members):
+                .members(MembersText(group: group, view: view))
+            default: .bytes(isNeeded ? try bytes(of: node, in: view) : [])
             }
         return Snapshot(
             content: content,
@@ -101,7 +109,6 @@ extension Tree {
             return Self.line(
                 file == .owner ? header.facts.userID : header.facts.expiresAt?.text ?? ""
             )
-        case .groupFile(let group, .members): return try members(of: group, in: view)
         case .groupFile(let group, .count):
             let state = try Self.ask { () throws(ViewError) in try view.group(group) }
             return Self.line("\(state?.memberCount ?? 0)")
@@ -143,15 +150,6 @@ extension Tree {
             let directory = try? DirectoryUser(payload: stored.record.payload)
         else { return [] }
         return Self.line(file == .email ? directory.email : directory.displayName)
-    }
-
-    private func members(of group: String, in view: any IdentityView) throws(FSError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        try forEachMember(of: group, in: view) { user throws(FSError) in
-            bytes.append(contentsOf: user.utf8)
-            bytes.append(UInt8(ascii: "\n"))
-        }
-        return bytes
     }
 
     /// Every member, bytewise ascending.

@@ -62,7 +62,7 @@ extension Tree {
                     try view.statistics(of: .records(RecordType(type.id)))
                 }
                 files += statistics?.count ?? 0
-                bytes += statistics?.payloadBytes ?? 0
+                bytes += statistics?.documentBytes ?? 0
             }
             guard page.count == Self.pageEntries, let end = page.last else { break }
             last = end.number

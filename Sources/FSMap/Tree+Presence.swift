@@ -164,7 +164,12 @@ extension Tree {
             default: node.fixedNumber
             }
         guard let bytes = Self.clusterBytes(of: node, view.cluster) else { return nil }
-        return Presence(number: number, modifiedAt: mountedAt, sizeBytes: UInt64(bytes.count))
+        return Presence(
+            number: number,
+            modifiedAt: mountedAt,
+            sizeBytes: UInt64(bytes.count),
+            bytes: bytes
+        )
     }
 }
 

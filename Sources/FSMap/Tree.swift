@@ -15,6 +15,8 @@ struct Presence: Equatable {
     var modifiedAt: Timestamp
     var sizeBytes: UInt64 = 0
     var version = ContentVersion(first: 0)
+    /// The content, where it is a few bytes that nothing keeps.
+    var bytes: [UInt8]?
 }
 
 /// The tree of PRODUCT section 1 as a pure function of the state.
@@ -24,6 +26,7 @@ struct Tree: Sendable {
     let owners: Owners
     let version: String
     let mountedAt: Timestamp
+    let kind: MountKind
 
     /// Runs a read of the state, with its error in our words.
     static func ask<Answer>(
@@ -43,7 +46,7 @@ struct Tree: Sendable {
 
     /// Joins what the state says with the table of permissions.
     func attributes(of node: Node, _ presence: Presence) -> Attributes {
-        let permissions = Permissions(of: node)
+        let permissions = Permissions(of: node, on: kind)
         return Attributes(
             number: presence.number,
             kind: node.kind,
@@ -74,9 +77,15 @@ struct Tree: Sendable {
             return Presence(
                 number: node.number(ofGeneration: events.generation),
                 modifiedAt: events.modifiedAt,
-                sizeBytes: UInt64(events.bytes.count)
+                sizeBytes: UInt64(events.sizeBytes),
+                version: ContentVersion(
+                    first: events.generation,
+                    second: UInt64(events.sizeBytes)
+                )
             )
         case .clusterFile, .clusterNode, .clusterNodeFile: return cluster(node, in: view)
+        // Not of the tree: the mount alone knows it.
+        case .scratch: return nil
         }
     }
 

@@ -98,7 +98,7 @@ struct WriteTarget: Sendable {
                 expectedVersion: expectedVersion
             )
         } catch {
-            throw FSError(error)
+            throw FSError(Document.located(error, in: content, type: type))
         }
         if let requiredUser, !write.facts.userID.utf8.elementsEqual(requiredUser.utf8) {
             throw .invalid("user_id must be \"\(requiredUser)\" in this directory")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFuse3
+import FSMap
 import Glibc
 
 /// How a session comes to a directory: mount(2) as root, fusermount3(1) as anybody else.
@@ -59,8 +60,8 @@ struct Attachment: Sendable {
         var data = "fd=\(descriptor),rootmode=40000,user_id=0,group_id=0,default_permissions"
         if allowsOther { data += ",allow_other" }
         var flags = UInt(MS_NOSUID) | UInt(MS_NODEV) | UInt(MS_NOEXEC)
-        if options.readOnly { flags |= UInt(MS_RDONLY) }
-        let status = Glibc.mount(options.fsname, directory, "fuse.brokerfs", flags, data)
+        if options.kind.isReadOnly { flags |= UInt(MS_RDONLY) }
+        let status = Glibc.mount(options.fsname, directory, MountPoint.brokerfsType, flags, data)
         let number = errno
         guard status == 0 else {
             session.destroy()
@@ -79,7 +80,7 @@ struct Attachment: Sendable {
         // fusermount3 adds nosuid and nodev of itself.
         var list = "default_permissions,noexec,fsname=\(escaped(options.fsname)),subtype=brokerfs"
         if allowsOther { list += ",allow_other" }
-        if options.readOnly { list += ",ro" }
+        if options.kind.isReadOnly { list += ",ro" }
         let session = try Session(server, arguments: ["brokerfs", "-o", list])
         guard session.mountAsUser(directory) else {
             session.destroy()

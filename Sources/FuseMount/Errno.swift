@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FSMap
+package import FSMap
 import Glibc
 
 /// The one translation of a refused file operation into an errno(3).
 ///
 /// INVARIANT: total; a new ``FSError`` case does not compile until its errno is chosen here.
-func errnoValue(for error: FSError) -> Int32 {
+package func errnoValue(for error: FSError) -> Int32 {
     switch error {
     case .notFound: ENOENT  // No such file or directory.
     case .notPermitted: EPERM  // Operation not permitted.
@@ -28,18 +28,27 @@ func errnoValue(for error: FSError) -> Int32 {
     case .noAttribute: ENODATA  // The named attribute does not exist.
     case .unsupported: EOPNOTSUPP  // Operation not supported.
     case .stale: ESTALE  // Stale file handle.
-    case .busy: EBUSY  // Device or resource busy.
+    case .busy, .braked: EBUSY  // Device or resource busy.
     case .tooManyOpen: ENFILE  // Too many open files in system.
+    case .tooManyOpenByUser: EMFILE  // Too many open files.
     }
 }
 
 /// The answer to getxattr(2) with a buffer that is too small.
 let bufferTooSmall: Int32 = ERANGE
 
+/// The answer that tells the kernel never to send such a request again.
+let notImplemented: Int32 = ENOSYS
+
 /// What the log says of a refusal; never a word of a document.
 func reason(of error: FSError) -> String {
     switch error {
     case .invalid(let text), .io(let text): text
+    case .braked:
+        """
+        the sessions of many users were removed one by one: wait, use rmdir on a sessions \
+        directory or brokerfs revoke, or raise brake.unlinks
+        """
     default: String(cString: strerror(errnoValue(for: error)))
     }
 }

@@ -8,7 +8,7 @@ extension MountPoint {
     package static func brokerfsMounts() -> [String] {
         readText("/proc/self/mountinfo").split(separator: "\n")
             .compactMap { MountTableLine($0) }
-            .filter { $0.type == "fuse.brokerfs" }
+            .filter { $0.type == brokerfsType }
             .map { $0.directory }
     }
 

@@ -25,7 +25,7 @@ extension FuseServer {
                 of: inode,
                 handle: handle,
                 now: node.monotonicNanoseconds(),
-                view: node.view()
+                view: view()
             )
             reply.attributes(attributes, seconds: seconds)
         } catch {
@@ -48,10 +48,18 @@ func changeAttributes(
 ) {
     let server = FuseServer.serving(request)
     let handle = information?.pointee.fh
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let reply = Reply(request)
+    switch server.replayer.isPlaying(.changed, caller: reply.callerThread) {
+    case true?: return server.showAttributes(of: inode, handle: nil, reply)
+    case false?: return reply.error(.notPermitted)
+    case nil: break
+    }
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         guard let wanted = wanted?.pointee else { throw .invalid("no attributes") }
-        try server.checkUnchanged(inode, wanted, fields)
+        if !server.changeScratch(inode, wanted, fields) {
+            try server.checkUnchanged(inode, wanted, fields)
+        }
         guard fields & FUSE_SET_ATTR_SIZE != 0 else {
             return server.answer(ticket) { reply in
                 server.showAttributes(of: inode, handle: handle, reply)
@@ -69,18 +77,34 @@ func changeAttributes(
                 server.showAttributes(of: inode, handle: handle, reply)
             }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "truncate", handle: handle) {
+            let change = Change(
+                operation: "truncate",
+                place: .file(inode),
+                handle: handle,
+                own: server.files.writing(inode)
+            )
+            server.commit(kind, for: ticket, change) {
                 server,
                 reply in
                 server.showAttributes(of: inode, handle: handle, reply)
             }
         }
     } catch {
-        server.refuse(ticket, error, "setattr")
+        server.refuse(ticket, error, "setattr", .file(inode))
     }
 }
 
 extension FuseServer {
+    /// Mode and owner of a scratch file are its creator's business; false for other files.
+    fileprivate func changeScratch(_ inode: UInt64, _ wanted: stat, _ fields: Int32) -> Bool {
+        files.changeScratch(
+            inode,
+            mode: fields & FUSE_SET_ATTR_MODE != 0 ? wanted.st_mode & 0o7777 : nil,
+            user: fields & FUSE_SET_ATTR_UID != 0 ? wanted.st_uid : nil,
+            group: fields & FUSE_SET_ATTR_GID != 0 ? wanted.st_gid : nil
+        )
+    }
+
     /// Throws unless mode and owner, where they are to be set, are what they are already.
     fileprivate func checkUnchanged(
         _ inode: UInt64,
@@ -115,7 +139,7 @@ func readExtendedAttribute(
         let value = try server.files.extendedAttribute(
             validName(name),
             of: inode,
-            caller: reply.callerUID,
+            caller: reply.caller.uid,
             view: server.node.view()
         )
         reply.attribute(value, bytesMax: bytesMax)
@@ -128,7 +152,11 @@ func listExtendedAttributes(_ request: fuse_req_t?, _ inode: fuse_ino_t, _ bytes
     let server = FuseServer.serving(request)
     let reply = Reply(request)
     do throws(FSError) {
-        let names = try server.files.extendedAttributes(of: inode, view: server.node.view())
+        let names = try server.files.extendedAttributes(
+            of: inode,
+            caller: reply.caller.uid,
+            view: server.node.view()
+        )
         reply.attribute(names.flatMap { Array($0.utf8) + [0] }, bytesMax: bytesMax)
     } catch {
         reply.error(error)

@@ -5,17 +5,36 @@ import FSMap
 import Glibc
 import Node
 
-// UNLINK, RMDIR, MKDIR and RENAME. The kernel holds the directory's lock until the reply.
+// UNLINK, RMDIR, MKDIR, MKNOD and RENAME. The kernel holds the directory's lock until the reply.
 
 func unlinkName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
     let server = FuseServer.serving(request)
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let reply = Reply(request)
+    let caller = reply.caller
+    let played = server.replayer.isPlaying(
+        .removed,
+        name.flatMap { String(validatingCString: $0) } ?? "",
+        in: parent,
+        caller: reply.callerThread
+    )
+    if let played { return played ? reply.status(0) : reply.error(.notPermitted) }
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         let name = try validName(name)
-        let kind = try server.files.unlink(name, in: parent, view: server.node.view())
-        server.commit(kind, for: ticket, operation: "unlink") { _, reply in reply.status(0) }
+        let view = server.node.view()
+        let kind = try server.files.unlink(
+            name,
+            in: parent,
+            caller: caller,
+            now: server.node.monotonicNanoseconds(),
+            view: view
+        )
+        guard let kind else { return server.answer(ticket) { $0.status(0) } }
+        let own = server.files.removal(of: name, in: parent, view: view)
+        let change = Change(operation: "unlink", place: .directory(parent), own: own)
+        server.commit(kind, for: ticket, change) { _, reply in reply.status(0) }
     } catch {
-        server.refuse(ticket, error, "unlink")
+        server.refuse(ticket, error, "unlink", .directory(parent))
     }
 }
 
@@ -33,13 +52,30 @@ func removeDirectory(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: Unsaf
         else {
             return server.answer(ticket) { $0.status(0) }
         }
-        server.commit(kind, for: ticket, operation: "rmdir") { server, reply in
+        let change = Change(operation: "rmdir", place: .directory(parent))
+        server.commit(kind, for: ticket, change) { server, reply in
             server.files.directoryRemoved(name, in: parent)
             reply.status(0)
         }
     } catch {
-        server.refuse(ticket, error, "rmdir")
+        server.refuse(ticket, error, "rmdir", .directory(parent))
     }
+}
+
+/// Refused, because files come by open(2); except when a change from elsewhere is played again.
+func makeNode(
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ mode: mode_t,
+    _ device: dev_t
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    guard let name = name.flatMap({ String(validatingCString: $0) }),
+        server.replayer.isPlaying(.created, name, in: parent, caller: reply.callerThread) == true
+    else { return reply.error(.notPermitted) }
+    server.showMade(name, in: parent, reply)
 }
 
 func makeDirectory(
@@ -61,12 +97,13 @@ func makeDirectory(
         switch step {
         case .done(let entry): server.show(entry, ticket)
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "mkdir") { server, reply in
+            let change = Change(operation: "mkdir", place: .directory(parent))
+            server.commit(kind, for: ticket, change) { server, reply in
                 server.showMade(name, in: parent, reply)
             }
         }
     } catch {
-        server.refuse(ticket, error, "mkdir")
+        server.refuse(ticket, error, "mkdir", .directory(parent))
     }
 }
 
@@ -107,18 +144,34 @@ func renameName(
     _ flags: UInt32
 ) {
     let server = FuseServer.serving(request)
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let reply = Reply(request)
+    let caller = reply.caller
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         guard flags == 0 else { throw .invalid("renameat2 flags \(flags)") }
-        let kind = try server.files.rename(
+        let step = try server.files.rename(
             validName(name),
             in: parent,
             to: validName(newName),
             in: newParent,
+            caller: caller,
+            now: server.node.monotonicNanoseconds(),
             view: server.node.view()
         )
-        server.commit(kind, for: ticket, operation: "rename") { _, reply in reply.status(0) }
+        switch step {
+        case .done(let stale):
+            server.answer(ticket) { $0.status(0) }
+            server.notifier.enqueue(stale)
+        case .commit(let kind, let renaming):
+            let own = renaming.own
+            let change = Change(operation: "rename", place: .directory(newParent), own: own)
+            server.commit(kind, for: ticket, change) { server, reply in
+                let stale = server.files.renamed(renaming)
+                reply.status(0)
+                server.notifier.enqueue(stale)
+            }
+        }
     } catch {
-        server.refuse(ticket, error, "rename")
+        server.refuse(ticket, error, "rename", .directory(newParent))
     }
 }

@@ -17,7 +17,11 @@ func openDirectory(
     var information = information?.pointee ?? fuse_file_info()
     let mark = server.files.mark()
     do throws(FSError) {
-        let opened = try server.files.openDirectory(inode, view: server.snapshot())
+        let opened = try server.files.openDirectory(
+            inode,
+            by: reply.caller.uid,
+            view: server.snapshot()
+        )
         information.fh = opened.handle
         // The listing is cached only with cache_readdir, and kept over this open with keep_cache.
         information.cache_readdir = opened.keepCache ? 1 : 0
@@ -75,7 +79,7 @@ func readDirectoryPlus(
             handle: handle(information),
             after: UInt64(UInt(bitPattern: offset)),
             now: server.node.monotonicNanoseconds(),
-            view: server.node.view()
+            view: server.view()
         ) { entry, found in
             guard listing.append(entry, found) else { return false }
             if let found { shown.append((entry.name, found.inode)) }
@@ -88,6 +92,7 @@ func readDirectoryPlus(
         reply.error(error)
     }
     server.settle(mark, inode: inode)
+    server.trim(after: shown.count)
     for one in shown {
         server.settle(mark, inode: one.inode)
         server.settle(mark, name: one.name, in: inode)

@@ -46,12 +46,17 @@ func openFile(
     let flags = OpenFlags(information.flags)
     let mark = server.files.mark()
     do throws(FSError) {
-        let opened = try server.files.open(inode, flags: flags, view: server.snapshot())
+        let opened = try server.files.open(
+            inode,
+            flags: flags,
+            by: reply.caller.uid,
+            view: server.snapshot()
+        )
         information.set(opened, flags)
         server.openHandles.add(1, ordering: .relaxed)
         if !reply.opened(information) { server.release(opened.handle) }
     } catch {
-        server.refuse(reply, error, "open")
+        server.refuse(reply, error, "open", .file(inode))
     }
     server.settle(mark, inode: inode)
 }
@@ -73,9 +78,13 @@ func createFile(
         let (entry, opened) = try server.files.create(
             name,
             in: parent,
-            flags: flags,
-            now: server.node.monotonicNanoseconds(),
-            view: server.node.view()
+            CreateRequest(
+                flags: flags,
+                mode: mode,
+                caller: reply.caller,
+                now: server.node.monotonicNanoseconds(),
+                view: server.node.view()
+            )
         )
         information.set(opened, flags)
         server.openHandles.add(1, ordering: .relaxed)
@@ -86,7 +95,7 @@ func createFile(
         server.settle(mark, inode: entry.inode)
         server.settle(mark, name: name, in: parent)
     } catch {
-        server.refuse(reply, error, "create")
+        server.refuse(reply, error, "create", .directory(parent))
     }
 }
 
@@ -106,6 +115,32 @@ func readFile(
             offset: UInt64(clamping: offset),
             count: count,
             view: server.node.view()
+        )
+        reply.bytes(of: bytes)
+    } catch {
+        reply.error(error)
+    }
+    server.settle(mark, inode: inode)
+}
+
+/// READ on a mount whose files are not opened.
+func readUnopened(
+    _ request: fuse_req_t?,
+    _ inode: fuse_ino_t,
+    _ count: Int,
+    _ offset: off_t,
+    _ information: UnsafeMutablePointer<fuse_file_info>?
+) {
+    let server = FuseServer.serving(request)
+    let reply = Reply(request)
+    let mark = server.files.mark()
+    do throws(FSError) {
+        let bytes = try server.files.read(
+            inode: inode,
+            offset: UInt64(clamping: offset),
+            count: count,
+            view: server.snapshot(),
+            before: { server.before.withLock { $0.reversed() } }
         )
         reply.bytes(of: bytes)
     } catch {
@@ -139,17 +174,21 @@ func writeFile(
             handle,
             offset: UInt64(clamping: offset),
             bytes: Array(UnsafeRawBufferPointer(start: bytes, count: count)),
+            now: server.node.monotonicNanoseconds(),
             view: server.node.view()
         )
         switch step {
         case .staged: server.answer(ticket) { $0.written(count) }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "write", handle: handle) { _, reply in
+            let own = server.files.writing(inode)
+            let place = Change.Place.file(inode)
+            let change = Change(operation: "write", place: place, handle: handle, own: own)
+            server.commit(kind, for: ticket, change) { _, reply in
                 reply.written(count)
             }
         }
     } catch {
-        server.refuse(ticket, error, "write")
+        server.refuse(ticket, error, "write", .file(inode))
     }
 }
 
@@ -166,12 +205,15 @@ func flushFile(
         switch try server.files.flush(handle, view: server.node.view()) {
         case .clean: server.answer(ticket) { $0.status(0) }
         case .commit(let kind):
-            server.commit(kind, for: ticket, operation: "flush", handle: handle) { _, reply in
+            let own = server.files.writing(inode)
+            let place = Change.Place.file(inode)
+            let change = Change(operation: "flush", place: place, handle: handle, own: own)
+            server.commit(kind, for: ticket, change) { _, reply in
                 reply.status(0)
             }
         }
     } catch {
-        server.refuse(ticket, error, "flush")
+        server.refuse(ticket, error, "flush", .file(inode))
     }
 }
 
@@ -188,6 +230,7 @@ extension FuseServer {
     /// Closes a handle of a file.
     fileprivate func release(_ handle: UInt64) {
         openHandles.subtract(1, ordering: .relaxed)
+        polls.remove(handle)
         notifier.enqueue(files.release(handle))
     }
 }

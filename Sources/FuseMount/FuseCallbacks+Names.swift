@@ -14,15 +14,22 @@ func lookupName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
     guard let name, let name = String(validatingCString: name) else {
         return reply.error(.notFound)
     }
+    switch server.replayer.lookup(name, in: parent, caller: reply.callerThread) {
+    case .asEver: break
+    case .missing: return reply.missing(seconds: 0)
+    case .found(let ghost):
+        _ = reply.entry(ghost)
+        return
+    }
     let mark = server.files.mark()
     do throws(FSError) {
-        let node = server.node
-        let now = node.monotonicNanoseconds()
-        switch try server.files.lookup(name, in: parent, now: now, view: node.view()) {
+        let now = server.node.monotonicNanoseconds()
+        switch try server.files.lookup(name, in: parent, now: now, view: server.view()) {
         case .missing(let seconds): reply.missing(seconds: seconds)
         case .found(let entry):
             if !reply.entry(entry) { server.files.undoLookup(entry.inode) }
             server.settle(mark, inode: entry.inode)
+            server.trim(after: 1)
         }
     } catch {
         reply.error(error)

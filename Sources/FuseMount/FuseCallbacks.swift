@@ -10,7 +10,7 @@ import Synchronization
 /// What is left out is answered ENOSYS by libfuse, which the kernel remembers: locks are the
 /// kernel's own, copy_file_range(2) copies by reading and writing, access(2) is decided by the
 /// kernel (default_permissions).
-func fuseOperations() -> fuse_lowlevel_ops {
+func fuseOperations(_ kind: MountKind) -> fuse_lowlevel_ops {
     var operations = fuse_lowlevel_ops()
     operations.`init` = initializeConnection
     operations.lookup = lookupName
@@ -32,6 +32,7 @@ func fuseOperations() -> fuse_lowlevel_ops {
     operations.fsync = { request, inode, _, information in
         flushFile(request, inode, information)
     }
+    operations.poll = pollFile
     operations.release = releaseFile
     operations.opendir = openDirectory
     operations.readdir = readDirectory
@@ -45,8 +46,38 @@ func fuseOperations() -> fuse_lowlevel_ops {
     operations.rename = renameName
     operations.link = { request, _, _, _ in Reply(request).error(.notPermitted) }
     operations.symlink = { request, _, _, _ in Reply(request).error(.notPermitted) }
-    operations.mknod = { request, _, _, _, _ in Reply(request).error(.notPermitted) }
+    operations.mknod = makeNode
+    if kind.isReadOnly { operations.refuseChanges() }
+    if kind.isOpenless { operations.leaveOpeningToKernel() }
     return operations
+}
+
+extension fuse_lowlevel_ops {
+    /// The kernel refuses changes by itself on such a mount, until somebody remounts it.
+    fileprivate mutating func refuseChanges() {
+        setattr = { request, _, _, _, _ in Reply(request).error(.readOnly) }
+        setxattr = { request, _, _, _, _, _ in Reply(request).error(.readOnly) }
+        removexattr = { request, _, _ in Reply(request).error(.readOnly) }
+        create = { request, _, _, _, _ in Reply(request).error(.readOnly) }
+        write = { request, _, _, _, _, _ in Reply(request).error(.readOnly) }
+        unlink = { request, _, _ in Reply(request).error(.readOnly) }
+        rmdir = { request, _, _ in Reply(request).error(.readOnly) }
+        mkdir = { request, _, _, _ in Reply(request).error(.readOnly) }
+        rename = { request, _, _, _, _, _ in Reply(request).error(.readOnly) }
+        link = { request, _, _, _ in Reply(request).error(.readOnly) }
+        symlink = { request, _, _, _ in Reply(request).error(.readOnly) }
+        mknod = { request, _, _, _, _ in Reply(request).error(.readOnly) }
+    }
+
+    /// FUSE_NO_OPEN_SUPPORT: after the first of these the kernel sends no OPEN, FLUSH and RELEASE
+    /// any more, and keeps the pages of a file as long as its attributes.
+    ///
+    /// Directories are opened, because not every listing may be cached.
+    fileprivate mutating func leaveOpeningToKernel() {
+        open = { request, _, _ in Reply(request).status(notImplemented) }
+        flush = { request, _, _ in Reply(request).status(notImplemented) }
+        read = readUnopened
+    }
 }
 
 /// Chooses the features of the connection.

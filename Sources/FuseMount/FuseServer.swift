@@ -17,22 +17,34 @@ import Synchronization
 final class FuseServer: Sendable {
     let node: LocalNode
     let files: FileSystem
+    let kind: MountKind
     let log: Logger
     let pending: PendingRequests
     let notifier: Notifier
+    let replayer: Replayer
+    let polls = PollTable()
     let gate = SessionGate()
+    private let allowance: Mutex<ChangeAllowance>
     let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)
+    private let brakeNotice = OncePerSecond()
     /// Set once the kernel has taken the INIT reply.
     let isInitialized = Atomic<Bool>(false)
     let initialized = Semaphore()
+    /// The states before the last changes, oldest first; only where files are not opened.
+    let before = Mutex<[any IdentityView]>([])
 
     init(node: LocalNode, files: FileSystem, options: MountOptions, log: Logger) {
         self.node = node
         self.files = files
+        kind = options.kind
         self.log = log
+        allowance = Mutex(
+            ChangeAllowance(perSecond: options.changesPerSecond, burst: options.changesBurst)
+        )
         pending = PendingRequests(requestsMax: options.requestsMax)
         notifier = Notifier(notificationsMax: options.notificationsMax, log: log)
+        replayer = Replayer(options: options, log: log)
     }
 
     /// The server of a request's session.
@@ -55,34 +67,79 @@ final class FuseServer: Sendable {
         }
     }
 
+    /// The state that names and attributes are answered from.
+    ///
+    /// Where files are not opened, one moment: the version it tells is the one that is read.
+    func view() throws(FSError) -> any IdentityView {
+        kind.isOpenless ? try snapshot() : node.view()
+    }
+
+    private static let statesBeforeMax = 4
+
+    /// Keeps the state as it is before a change.
+    ///
+    /// The kernel learns of the change later, and reads by what it knows until then.
+    func keepBefore() {
+        guard kind.isOpenless else { return }
+        do throws(FSError) {
+            let view = try snapshot()
+            before.withLock { before in
+                if before.count == Self.statesBeforeMax { before.removeFirst() }
+                before.append(view)
+            }
+        } catch {
+            log.error("the state before a change is not kept: \(reason(of: error))")
+        }
+    }
+
     /// Proposes a change for a waiting request and returns at once.
     ///
     /// `answer` runs on the thread that commits, unless the request was answered meanwhile. A file
-    /// that staged the change is told how it went in any case.
+    /// that staged the change is told how it went in any case. `own` is what the kernel tells
+    /// its watchers by itself.
     func commit(
         _ kind: Command.Kind,
         for ticket: PendingRequests.Ticket,
-        operation: StaticString,
-        handle: UInt64? = nil,
+        _ change: Change,
         answer: @escaping @Sendable (FuseServer, consuming Reply) -> Void
     ) {
+        guard mayChange(ticket.uid) else {
+            if let handle = change.handle { files.commitFailed(handle) }
+            return refuse(ticket, .busy, change.operation, change.place)
+        }
+        replayer.begin(change.own)
         node.propose(kind) { [self] result in
+            replayer.end(change.own)
             var refusal: FSError?
             switch result {
-            case .success: if let handle { files.committed(handle) }
+            case .success: if let handle = change.handle { files.committed(handle) }
             case .failure(let error):
-                if let handle { files.commitFailed(handle) }
+                if let handle = change.handle { files.commitFailed(handle) }
                 refusal = FSError(error)
             }
             guard gate.enter() else { return }
             defer { gate.leave() }
             guard let reply = pending.take(ticket) else { return }
             if let refusal {
-                refuse(reply, refusal, operation)
+                refuse(reply, refusal, change.operation, change.place)
             } else {
                 answer(self, reply)
             }
         }
+    }
+
+    /// Whether a user has not asked for too many changes; says so in the log where that is due.
+    private func mayChange(_ uid: UInt32) -> Bool {
+        let now = node.monotonicNanoseconds()
+        let answer = allowance.withLock { $0.take(uid, now: now) }
+        guard case .refused(let count) = answer else { return true }
+        if let count {
+            log.warning(
+                "a user asks for more changes than limits.changes_per_second allows",
+                metadata: ["uid": "\(uid)", "refused": "\(count)"]
+            )
+        }
+        return false
     }
 
     /// Answers a waiting request for which there was nothing to commit.
@@ -98,23 +155,38 @@ final class FuseServer: Sendable {
     func refuse(
         _ ticket: PendingRequests.Ticket,
         _ error: FSError,
-        _ operation: StaticString
+        _ operation: StaticString,
+        _ place: Change.Place
     ) {
         guard let reply = pending.take(ticket) else { return }
-        refuse(reply, error, operation)
+        refuse(reply, error, operation, place)
     }
 
-    /// Refuses a change and says why in the log.
-    func refuse(_ reply: consuming Reply, _ error: FSError, _ operation: StaticString) {
-        log.debug(
+    /// Refuses a change and says why in the log, and in the directory to whoever wanted it.
+    func refuse(
+        _ reply: consuming Reply,
+        _ error: FSError,
+        _ operation: StaticString,
+        _ place: Change.Place
+    ) {
+        let reason = reason(of: error)
+        let uid = reply.caller.uid
+        switch place {
+        case .directory(let inode): files.noteRefusal(reason, to: uid, in: inode)
+        case .file(let inode): files.noteRefusal(reason, to: uid, of: inode)
+        }
+        log.log(
+            level: error == .braked && brakeNotice.isDue(node.monotonicNanoseconds())
+                ? .warning : .debug,
             "refused",
-            metadata: [
-                "operation": "\(operation)",
-                "uid": "\(reply.callerUID)",
-                "reason": "\(reason(of: error))",
-            ]
+            metadata: ["operation": "\(operation)", "uid": "\(uid)", "reason": "\(reason)"]
         )
         reply.error(error)
+    }
+
+    /// After lookups: lets the kernel forget the oldest where it knows too many.
+    func trim(after lookups: Int) {
+        notifier.enqueue(files.surplus(after: lookups))
     }
 
     /// After a reply was sent: what changed between the mark and the reply is invalidated again,
@@ -126,6 +198,34 @@ final class FuseServer: Sendable {
     /// The same, for an answer about a name.
     func settle(_ mark: CacheMark, name: String, in parent: UInt64) {
         notifier.enqueue(files.raced(since: mark, name: name, in: parent))
+    }
+}
+
+/// A change that a request waits for.
+struct Change: Sendable {
+    /// Where the reason of a refusal is left.
+    enum Place: Sendable {
+        case directory(UInt64)
+        case file(UInt64)
+    }
+
+    var operation: StaticString
+    var place: Place
+    /// The open file that staged it.
+    var handle: UInt64?
+    /// What the kernel tells its watchers by itself.
+    var own: OwnChange?
+}
+
+/// Keeps something that many may say at once from being said more often than every second.
+final class OncePerSecond: Sendable {
+    private let last = Atomic<UInt64>(0)
+
+    /// Whether the caller is the first of this second.
+    func isDue(_ now: UInt64) -> Bool {
+        let before = last.load(ordering: .relaxed)
+        guard before == 0 || now >= before + 1_000_000_000 else { return false }
+        return last.compareExchange(expected: before, desired: now, ordering: .relaxed).exchanged
     }
 }
 

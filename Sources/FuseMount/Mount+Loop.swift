@@ -61,14 +61,21 @@ extension Mount {
         let session = session
         do throws(MountError) {
             try MountThread.start("fuse-notify") {
-                server.notifier.run(session) { server.topNames() }
+                server.notifier.run(
+                    session,
+                    server.polls,
+                    topNames: { server.topNames() },
+                    forgot: { server.files.forgot($0) }
+                )
             }
         } catch {
             server.notifier.markStopped()
+            server.replayer.markStopped()
             loop.state.withLock { $0.running = 0 }
             tearDown()
             throw error
         }
+        startReplayer()
         for number in 0..<threadCount {
             do throws(MountError) {
                 try MountThread.start("fuse-\(number)") { self.runLoop() }
@@ -82,6 +89,32 @@ extension Mount {
                 throw error
             }
         }
+    }
+
+    /// Without its thread the mount works, and inotify tells of less.
+    private func startReplayer() {
+        let replayer = server.replayer
+        let stage = ReplayStage(
+            server: server,
+            session: session,
+            directory: directory,
+            deviceMinor: deviceMinor
+        )
+        do throws(MountError) {
+            try MountThread.start("fuse-replay") { replayer.run(stage) }
+        } catch {
+            log.warning("inotify will not tell of changes made elsewhere: \(error)")
+            replayer.markStopped()
+        }
+    }
+
+    /// Ends the threads that go into the kernel by themselves; whether they have, within the time.
+    private func stopHelpers(milliseconds: Int) -> Bool {
+        server.notifier.stop()
+        server.replayer.stop()
+        let deadline = Deadline(milliseconds: milliseconds)
+        return server.notifier.waitUntilStopped(milliseconds: milliseconds)
+            && server.replayer.waitUntilStopped(milliseconds: deadline.remainingMilliseconds)
     }
 
     /// One thread: answers requests until the session ends.
@@ -121,8 +154,7 @@ extension Mount {
         while server.pending.count > 0, !grace.hasPassed { usleep(2000) }
         // The threads may end by themselves meanwhile, and take the session with them.
         ifAlive { server.pending.close() }
-        server.notifier.stop()
-        if !server.notifier.waitUntilStopped(milliseconds: 300) { abortConnection() }
+        if !stopHelpers(milliseconds: 300) { abortConnection() }
         ifAlive { session.end() }
         while !end.hasPassed {
             loop.wakeThreads()
@@ -137,6 +169,18 @@ extension Mount {
         loop.finish()
     }
 
+    /// Unmounts several at the same time; returns when all are.
+    package static func unmount(_ mounts: [Mount]) {
+        for mount in mounts {
+            do throws(MountError) {
+                try MountThread.start("fuse-unmount") { mount.unmount() }
+            } catch {
+                mount.unmount()
+            }
+        }
+        for mount in mounts { mount.waitUntilUnmounted() }
+    }
+
     /// Uses the session from a thread that is not one of its own.
     private func ifAlive(_ body: () -> Void) {
         guard server.gate.enter() else { return }
@@ -147,12 +191,13 @@ extension Mount {
     /// After the last thread: whoever waits is answered, and the session goes when nobody uses it.
     private func tearDown() {
         server.node.remove(self)
+        server.before.withLock { $0 = [] }
         server.pending.close()
-        server.notifier.stop()
-        let isQuiet = server.notifier.waitUntilStopped(milliseconds: 300)
+        let isQuiet = stopHelpers(milliseconds: 300)
         if !isQuiet { abortConnection() }
-        let hasStopped = isQuiet || server.notifier.waitUntilStopped(milliseconds: 300)
+        let hasStopped = isQuiet || stopHelpers(milliseconds: 300)
         if server.gate.close(milliseconds: 500), hasStopped {
+            server.polls.close()
             session.destroy()
         } else {
             log.error("the kernel does not let go of the mount; its session is left behind")
@@ -169,16 +214,8 @@ extension Mount {
         return MountTableLine.topmost(on: directory)?.deviceMinor == deviceMinor
     }
 
-    /// Ends the connection in the kernel, so that every request of it fails.
-    ///
-    /// Source: fusectl in Documentation/filesystems/fuse.rst of Linux.
     private func abortConnection() {
-        guard let deviceMinor else { return }
-        let path = "/sys/fs/fuse/connections/\(deviceMinor)/abort"
-        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        write(descriptor, "1", 1)
-        close(descriptor)
+        if let deviceMinor { _ = MountPoint.abortConnection(deviceMinor) }
     }
 }
 

@@ -108,9 +108,16 @@ package final class Mount: Sendable {
         loop.waitUntilFinished()
     }
 
+    /// What the mount is for.
+    package var kind: MountKind { server.kind }
+
+    /// Whether it has not gone, from outside or by ``unmount()``.
+    package var isMounted: Bool { !loop.state.withLock { $0.isFinished } }
+
     /// What the mount has done and what waits.
     package var statistics: MountStatistics {
         let notifications = server.notifier.counts
+        let replays = server.replayer.counts
         return MountStatistics(
             requests: server.requests.all.load(ordering: .relaxed),
             cacheableRequests: server.requests.cacheable.load(ordering: .relaxed),
@@ -118,26 +125,36 @@ package final class Mount: Sendable {
             waitingRequests: server.pending.count,
             waitingNotifications: notifications.waiting,
             sentNotifications: notifications.sent,
-            lostNotifications: notifications.lost
+            lostNotifications: notifications.lost,
+            replays: replays.done,
+            skippedReplays: replays.skipped
         )
     }
 }
 
 extension Mount: MountObserver {
     package func willApply(_ effects: [Effect]) {
+        server.keepBefore()
         server.files.willApply(effects, now: server.node.monotonicNanoseconds())
     }
 
     /// Cached content goes now: that takes no lock that a request could hold.
     package func didApply(_ effects: [Effect]) -> @Sendable () -> Void {
         let (content, names) = server.files.invalidations(for: effects, view: server.node.view())
+        let now = server.node.monotonicNanoseconds()
+        // Now, and not after the replies: what this mount asked for is known as its own until then.
+        let replays = server.replayer.replays(for: effects, now: now, files: server.files)
         // Before INIT the kernel has cached nothing, and would take a notification amiss.
         guard server.isInitialized.load(ordering: .relaxed), server.gate.enter() else {
             return {}
         }
         for invalidation in content { _ = session.notify(invalidation) }
         server.gate.leave()
-        let notifier = server.notifier
-        return { notifier.enqueue(names) }
+        let (notifier, replayer, polls) = (server.notifier, server.replayer, server.polls)
+        return {
+            notifier.enqueue(names)
+            if !polls.isEmpty { notifier.wakePollers() }
+            replayer.enqueue(replays)
+        }
     }
 }

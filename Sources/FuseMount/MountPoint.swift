@@ -21,6 +21,8 @@ package enum MountPoint {
         case dead
     }
 
+    /// How the mount table calls a mount of this program.
+    static let brokerfsType = "fuse.brokerfs"
     private static let probeMillisecondsMax = 2000
 
     /// Says what is at a path, within two seconds.
@@ -109,7 +111,7 @@ package enum MountPoint {
     ///
     /// The kernel answers stat(2) from its cache for a daemon that is gone; statfs(2) is always
     /// asked of the daemon.
-    private static func statusNumber(of path: String, askDaemon: Bool) -> Int32 {
+    static func statusNumber(of path: String, askDaemon: Bool) -> Int32 {
         if askDaemon {
             var statistics = statvfs()
             guard statvfs(path, &statistics) == 0 else { return errno }

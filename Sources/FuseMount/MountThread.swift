@@ -75,6 +75,10 @@ struct Deadline {
     }
 
     var hasPassed: Bool { .now >= end }
+
+    var remainingMilliseconds: Int {
+        max(0, Int((end - .now) / .milliseconds(1)))
+    }
 }
 
 /// A counting semaphore, sem_overview(7), with waits bounded on the monotonic clock.

@@ -16,6 +16,7 @@ final class Notifier: Sendable {
         var waiting: [Invalidation] = []
         var known: Set<Invalidation> = []
         var isOverflowing = false
+        var isPollDue = false
         var isStopped = false
         var lost: UInt64 = 0
         var sent: UInt64 = 0
@@ -49,6 +50,12 @@ final class Notifier: Sendable {
             return wasEmpty && !queue.waiting.isEmpty
         }
         if wasEmpty { arrived.post() }
+    }
+
+    /// Wakes who waits in poll(2), after what waits now.
+    func wakePollers() {
+        queue.withLock { $0.isPollDue = true }
+        arrived.post()
     }
 
     private func append(_ invalidation: Invalidation, to queue: inout Queue) {
@@ -99,31 +106,38 @@ final class Notifier: Sendable {
 
     /// The thread: sends until it is stopped.
     ///
-    /// `topNames` are the names in the root.
-    func run(_ session: Session, topNames: () -> [String]) {
+    /// `topNames` are the names in the root; `forgot` is told what the kernel has forgotten.
+    func run(
+        _ session: Session,
+        _ polls: PollTable,
+        topNames: () -> [String],
+        forgot: (Invalidation) -> Void
+    ) {
         defer { stopped.post() }
         while true {
             arrived.wait()
-            while let batch = take() {
-                guard !batch.isEmpty else { break }
+            while let (batch, isPollDue) = take(), !batch.isEmpty || isPollDue {
                 for invalidation in batch {
                     if queue.withLock({ $0.isStopped }) { return }
                     send(invalidation, session, topNames)
+                    forgot(invalidation)
                 }
+                if isPollDue { polls.wakeAll() }
             }
             if queue.withLock({ $0.isStopped }) { return }
         }
     }
 
-    private func take() -> [Invalidation]? {
+    private func take() -> ([Invalidation], isPollDue: Bool)? {
         queue.withLock { queue in
             guard !queue.isStopped else { return nil }
             let batch = queue.waiting
+            defer { queue.isPollDue = false }
             queue.waiting = []
             queue.known = []
             queue.isOverflowing = false
             queue.sent += UInt64(batch.count)
-            return batch
+            return (batch, queue.isPollDue)
         }
     }
 
@@ -156,7 +170,7 @@ extension Invalidation {
     fileprivate var isName: Bool {
         switch self {
         case .entry, .delete, .everything: true
-        case .content, .listing: false
+        case .content, .attributes, .listing: false
         }
     }
 }

@@ -17,6 +17,8 @@ final class PendingRequests: Sendable {
     /// Names a waiting request; never used twice.
     struct Ticket: Sendable {
         fileprivate let number: UInt
+        /// On whose behalf the kernel asks.
+        let uid: UInt32
     }
 
     // SAFETY: libfuse's requests may be answered on any thread; the table hands each out once.
@@ -48,6 +50,7 @@ final class PendingRequests: Sendable {
     /// Nil: it has been answered, with EBUSY when too many wait, EIO during an unmount and EINTR
     /// when it was interrupted already.
     func admit(_ reply: consuming Reply) -> Ticket? {
+        let uid = reply.caller.uid
         let waiting = Waiting(request: reply.surrender())
         let admission = table.withLock { table -> Result<UInt, FSError> in
             guard !table.isClosed else { return .failure(.io("the mount is going away")) }
@@ -62,7 +65,7 @@ final class PendingRequests: Sendable {
             Reply(waiting.request).error(error)
             return nil
         case .success(let number):
-            return register(Ticket(number: number), waiting)
+            return register(Ticket(number: number, uid: uid), waiting)
         }
     }
 
@@ -122,5 +125,6 @@ final class PendingRequests: Sendable {
 
 /// libfuse calls this with the number that ``PendingRequests`` registered.
 private func requestInterrupted(_ request: fuse_req_t?, _ data: UnsafeMutableRawPointer?) {
+    guard !isOnlyNews(forThread: fuse_req_ctx(request)?.pointee.pid ?? 0) else { return }
     FuseServer.serving(request).pending.interrupt(number: UInt(bitPattern: data))
 }

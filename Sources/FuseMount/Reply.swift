@@ -28,9 +28,15 @@ struct Reply: ~Copyable {
         return request
     }
 
-    /// The user on whose behalf the kernel asks.
-    var callerUID: UInt32 {
-        fuse_req_ctx(request)?.pointee.uid ?? .max
+    /// On whose behalf the kernel asks.
+    var caller: Caller {
+        let context = fuse_req_ctx(request)?.pointee
+        return Caller(uid: context?.uid ?? .max, gid: context?.gid ?? .max)
+    }
+
+    /// The thread that waits in the kernel, by its number in the daemon's namespace.
+    var callerThread: Int32 {
+        fuse_req_ctx(request)?.pointee.pid ?? 0
     }
 
     /// Answers with an errno value, 0 for success.
@@ -115,6 +121,12 @@ struct Reply: ~Copyable {
     /// Answers a write: so many bytes were taken.
     consuming func written(_ count: Int) {
         fuse_reply_write(request, count)
+        discard self
+    }
+
+    /// Answers a poll: what can be done without waiting.
+    consuming func polled(_ events: Int32) {
+        fuse_reply_poll(request, UInt32(bitPattern: events))
         discard self
     }
 

@@ -16,7 +16,7 @@ final class Session: Sendable {
 
     /// Makes a session that serves `server`, which must outlive it.
     init(_ server: FuseServer, arguments: [String]) throws(MountError) {
-        var operations = fuseOperations()
+        var operations = fuseOperations(server.kind)
         var values = arguments.map { strdup($0) }
         defer { for value in values { free(value) } }
         let size = MemoryLayout<fuse_lowlevel_ops>.size
@@ -74,12 +74,15 @@ final class Session: Sendable {
 
     /// Tells the kernel to forget something; a name it does not know is success.
     ///
-    /// May wait for the directory's lock, except for `.content`, `.listing` and the epoch.
+    /// May wait for the directory's lock, except for `.content`, `.attributes`, `.listing`
+    /// and the epoch.
     /// Returns an errno value; 0 for success.
     func notify(_ invalidation: Invalidation) -> Int32 {
         let result =
             switch invalidation {
             case .content(let inode): fuse_lowlevel_notify_inval_inode(pointer, inode, 0, 0)
+            // A negative offset leaves the pages alone.
+            case .attributes(let inode): fuse_lowlevel_notify_inval_inode(pointer, inode, -1, 0)
             case .listing(let inode): fuse_lowlevel_notify_inval_inode(pointer, inode, 0, 0)
             case .entry(let parent, let name): invalidateEntry(parent, name)
             case .delete(let parent, let child, let name): delete(parent, child, name)

@@ -18,6 +18,8 @@ package enum DocumentError: Error, Equatable, Sendable {
     case tooLarge(bytes: Int, limit: Int)
     /// The payload is not a valid message of its type.
     case undecodable(type: String)
+    /// Another error with its place; line and column count from 1, the column in bytes.
+    case located(line: Int, column: Int, field: String?, reason: String)
 }
 
 extension DocumentError: CustomStringConvertible {
@@ -32,6 +34,8 @@ extension DocumentError: CustomStringConvertible {
             "\(field) holds a [hidden] marker that does not match the stored secret"
         case .tooLarge(let bytes, let limit): "\(bytes) bytes, at most \(limit) are allowed"
         case .undecodable(let type): "the payload is not a valid \(type)"
+        case .located(let line, let column, let field, let reason):
+            "line \(line), column \(column)\(field.map { " (\($0))" } ?? ""): \(reason)"
         }
     }
 }

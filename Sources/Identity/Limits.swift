@@ -28,6 +28,12 @@ package enum Limits {
     package static let loadLinesMax = 256
     /// Bytes of one frame on the admin socket.
     package static let adminFrameBytesMax = 8 << 20
+    /// Connections that follow the changes at the same time.
+    package static let watchersMax = 64
+    /// Changes that are read at once for one of them.
+    package static let watchedChangesMax = 500
+    /// Bytes of lines in one frame for one of them; a single line may have as many.
+    package static let watchedBytesMax = 1 << 20
     /// A shell writes a short value in one write(2); such a write commits before it returns.
     package static let commitInWriteBytesMax = 4096
 }

@@ -8,7 +8,7 @@ package import Replica
 import Store
 import Synchronization
 
-/// A mount, told of every change.
+/// A mount, or whoever else is told of every change.
 package protocol MountObserver: AnyObject, Sendable {
     /// On the replica thread, before the state changes: notes what will be stale. Never blocks.
     func willApply(_ effects: [Effect])
@@ -67,7 +67,11 @@ package final class LocalNode: Sendable {
         threads = Mutex([])
         let replica = Replica(opened.records, limits: configuration.replica)
         shared.publish(replica)
-        shared.loadEvents(from: opened.records.reader, log: log)
+        shared.loadEvents(
+            from: opened.records.reader,
+            bytesMax: configuration.eventBytesMax,
+            log: log
+        )
         start(replica, opened.entries)
         beginHistory(opened.records.metadata)
     }

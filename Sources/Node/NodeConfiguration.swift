@@ -21,6 +21,8 @@ package struct NodeConfiguration: Sendable {
     package var spaceCheckNanoseconds: UInt64 = 50_000_000
     /// The state is flushed, and the log behind it dropped, after this many bytes of commands.
     package var flushBytes = 32 << 20
+    /// Retained bytes of `events/all.jsonl`; beyond it the older half goes.
+    package var eventBytesMax = Limits.eventBytesMax
 
     /// The defaults for a directory.
     package init(dataDirectory: String, name: String) {

@@ -111,7 +111,7 @@ final class SharedState: Sendable {
         )
     }
 
-    var events: EventText { eventLog.withLock { $0.text } }
+    var events: EventLog { eventLog.withLock { $0 } }
 
     func record(_ changes: [Change]) {
         guard !changes.isEmpty else { return }
@@ -120,10 +120,19 @@ final class SharedState: Sendable {
         }
     }
 
-    /// The retained changes become the beginning of `events/all.jsonl`.
-    func loadEvents(from reader: RecordReader, log: Logger) {
+    /// The newest retained changes become the beginning of `events/all.jsonl`.
+    ///
+    /// Reads about as many as fit, so that a start does not take longer with a longer history.
+    func loadEvents(from reader: RecordReader, bytesMax: Int, log: Logger) {
         do {
-            var version = try reader.metadata().earliestChange - 1
+            let metadata = try reader.metadata()
+            let fitting = min(bytesMax / Self.eventBytesMin, Self.loadedEventsMax)
+            let newest = metadata.recordVersion - min(metadata.recordVersion, UInt64(fitting))
+            var version = max(metadata.earliestChange - 1, newest)
+            // Versions only grow: the file of a later process is another one.
+            eventLog.withLock {
+                $0 = EventLog(generation: metadata.recordVersion + 1, bytesMax: bytesMax)
+            }
             while case .changes(let changes) = try reader.changes(after: version, limit: 1000),
                 let last = changes.last
             {
@@ -134,6 +143,10 @@ final class SharedState: Sendable {
             log.error("events of before the start are missing", metadata: ["error": "\(error)"])
         }
     }
+
+    /// A line is hardly ever shorter.
+    private static let eventBytesMin = 100
+    private static let loadedEventsMax = 100_000
 }
 
 /// A value that one thread waits for and another one sets, once.

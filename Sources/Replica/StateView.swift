@@ -8,14 +8,14 @@ package import Store
 package final class StateView: IdentityView {
     private let reader: RecordReader
     private let currentCluster: @Sendable () -> ClusterState
-    private let currentEvents: @Sendable () -> EventText
+    private let currentEvents: @Sendable () -> EventLog
 
     /// A view over a store or a snapshot; what is not a record is asked for when it is read.
     package init(
         _ base: any KeyValueReader,
         isMoment: Bool = false,
         cluster: @escaping @Sendable () -> ClusterState,
-        events: @escaping @Sendable () -> EventText
+        events: @escaping @Sendable () -> EventLog
     ) {
         reader = RecordReader(base, isMoment: isMoment)
         currentCluster = cluster
@@ -23,7 +23,7 @@ package final class StateView: IdentityView {
     }
 
     package var cluster: ClusterState { currentCluster() }
-    package var events: EventText { currentEvents() }
+    package var events: EventLog { currentEvents() }
 
     package func header(
         _ type: RecordType,
@@ -80,7 +80,7 @@ package final class StateView: IdentityView {
                 return CollectionStatistics(
                     number: 0,
                     count: 0,
-                    payloadBytes: 0,
+                    documentBytes: 0,
                     modifiedAt: .epoch
                 )
             }
@@ -89,7 +89,7 @@ package final class StateView: IdentityView {
         return CollectionStatistics(
             number: row.number,
             count: row.count,
-            payloadBytes: row.payloadBytes,
+            documentBytes: row.documentBytes,
             modifiedAt: row.modifiedAt
         )
     }

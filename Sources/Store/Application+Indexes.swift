@@ -118,7 +118,8 @@ extension Application {
         case (let old?, nil): unlist(parts.key, old.number, in: collection)
         default: break
         }
-        try count(collection, records: (new == nil ? 0 : 1) - (old == nil ? 0 : 1), bytes: 0)
+        let values = (new == nil ? 0 : 1) - (old == nil ? 0 : 1)
+        try count(source: parts.source, values: values)
     }
 
     /// A principal appears with its first record or session and vanishes with its last.
@@ -163,38 +164,33 @@ extension Application {
         }
     }
 
-    /// Counts the records of a type or source; the first makes the type or source appear.
+    /// Counts the records of a type; the first makes the type appear, and it stays.
     mutating func count(
-        _ collection: IdentityCollection,
+        _ type: RecordType,
         records: Int,
         bytes: Int
     ) throws(ApplyError) {
-        let stored = try read { () throws(StoreError) in try reader.statistics(of: collection) }
-        var row = stored ?? StatisticsRow()
-        row.count = UInt64(Int(row.count) + records)
-        row.payloadBytes = UInt64(Int(row.payloadBytes) + bytes)
-        row.modifiedAt = at
-        let parent = Self.parent(of: collection)
-        if stored == nil {
-            row.number = nextNumber()
-            if let parent { list(parent.name, row.number, in: parent.collection) }
-        }
-        // An empty source is gone; an empty type stays, as it does in the databroker contract.
-        if row.count == 0, let parent, parent.collection == .contextSources {
-            transaction.delete(Key.statistics(collection))
-            unlist(parent.name, row.number, in: parent.collection)
-        } else {
-            transaction.put(Key.statistics(collection), Row.encode(row.row))
+        let now = at
+        try changeStatistics(of: type) {
+            $0.count = UInt64(Int($0.count) + records)
+            $0.documentBytes = UInt64(Int($0.documentBytes) + bytes)
+            $0.modifiedAt = now
         }
     }
 
-    private static func parent(
-        of collection: IdentityCollection
-    ) -> (collection: IdentityCollection, name: String)? {
-        switch collection {
-        case .records(let type): (.types, type.url)
-        case .contextKeys(let source): (.contextSources, source)
-        default: nil
+    /// Counts the values of a source, which appears with its first and vanishes with its last.
+    private mutating func count(source: String, values: Int) throws(ApplyError) {
+        let collection = IdentityCollection.contextKeys(source: source)
+        let stored = try read { () throws(StoreError) in try reader.statistics(of: collection) }
+        var row = stored ?? StatisticsRow(number: nextNumber())
+        row.count = UInt64(Int(row.count) + values)
+        row.modifiedAt = at
+        if stored == nil { list(source, row.number, in: .contextSources) }
+        if row.count == 0 {
+            transaction.delete(Key.statistics(collection))
+            unlist(source, row.number, in: .contextSources)
+        } else {
+            transaction.put(Key.statistics(collection), Row.encode(row.row))
         }
     }
 

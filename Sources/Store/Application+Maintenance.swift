@@ -70,6 +70,7 @@ extension Application {
     mutating func enforceCapacity(of type: RecordType) throws(ApplyError) {
         guard metadata.hasOptions else { return }
         let options = try read { () throws(StoreError) in try reader.options(type) }
+        writeStatistics()
         let statistics = try read { () throws(StoreError) in
             try reader.statistics(of: .records(type))
         }

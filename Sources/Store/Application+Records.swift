@@ -73,14 +73,13 @@ extension Application {
             dataTypeURL: record.dataTypeURL,
             facts: facts
         )
-        let oldBytes = try old.map { (_) throws(ApplyError) in try payloadBytes(type, id) } ?? 0
         transaction.put(Key.header(type, id), Row.encode(header.row(type: type)))
         transaction.put(Key.payload(type, id), record.payload)
         if old == nil { list(id, header.number, in: .records(type)) }
         try count(
-            .records(type),
+            type,
             records: old == nil ? 1 : 0,
-            bytes: record.payload.count - oldBytes
+            bytes: Int(facts.documentBytes) - Int(old?.facts.documentBytes ?? 0)
         )
         try schedule(type, id, old: old, new: header)
         add(.recordWritten(type, id: id, created: old == nil, users: users(old, header)))
@@ -96,11 +95,10 @@ extension Application {
         reason: String = ""
     ) throws(ApplyError) {
         let version = log(kind, type, id, user: old.facts.userID, reason: reason)
-        let oldBytes = try payloadBytes(type, id)
         transaction.delete(Key.header(type, id))
         transaction.delete(Key.payload(type, id))
         unlist(id, old.number, in: .records(type))
-        try count(.records(type), records: -1, bytes: -oldBytes)
+        try count(type, records: -1, bytes: -Int(old.facts.documentBytes))
         try schedule(type, id, old: old, new: nil)
         if kind == .revoke { bury(type, id, old, version: version) }
         add(.recordRemoved(type, id: id, users: users(old, nil), revoked: kind == .revoke))
@@ -126,12 +124,6 @@ extension Application {
             transaction.put(Key.tombstoneExpiry(keepUntil, type, id), [])
         }
         transaction.put(Key.tombstone(type, id), Row.encode(tombstone))
-    }
-
-    private func payloadBytes(_ type: RecordType, _ id: String) throws(ApplyError) -> Int {
-        try read { () throws(StoreError) in
-            try transaction.withValue(of: Key.payload(type, id)) { $0.count } ?? 0
-        }
     }
 
     private func users(_ old: RecordHeader?, _ new: RecordHeader?) -> [String] {

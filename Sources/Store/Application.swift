@@ -17,6 +17,8 @@ struct Application {
     private(set) var at = Timestamp.epoch
     private var effects: [Effect] = []
     private var changes: [Change] = []
+    /// Counts that every change of a record moves, written out when the command is done.
+    private var statistics: [RecordType: StatisticsRow] = [:]
 
     init(over base: any KeyValueReader, metadata: StoreMetadata) {
         transaction = Transaction(over: base)
@@ -41,6 +43,7 @@ struct Application {
         transaction.setSavepoint()
         do throws(ApplyError) {
             let count = try apply(command.kind)
+            writeStatistics()
             let applied = Applied(recordVersion: metadata.recordVersion, count: count)
             return .init(result: .success(applied), effects: effects, changes: changes)
         } catch {
@@ -48,6 +51,7 @@ struct Application {
             case .store(let error): throw error
             case .refused(let error):
                 metadata = before
+                statistics = [:]
                 transaction.rollBack()
                 return .init(result: .failure(error), effects: [], changes: [])
             }
@@ -73,6 +77,32 @@ struct Application {
         guard metadata.serverVersion == 0 else { return 0 }
         metadata.serverVersion = serverVersion
         return 1
+    }
+
+    /// Changes the counts of a type; the first change makes the type appear.
+    mutating func changeStatistics(
+        of type: RecordType,
+        _ change: (inout StatisticsRow) -> Void
+    ) throws(ApplyError) {
+        var row: StatisticsRow
+        if let known = statistics[type] {
+            row = known
+        } else {
+            let stored = try read { () throws(StoreError) in
+                try reader.statistics(of: .records(type))
+            }
+            row = stored ?? StatisticsRow(number: nextNumber())
+            if stored == nil { list(type.url, row.number, in: .types) }
+        }
+        change(&row)
+        statistics[type] = row
+    }
+
+    /// Makes the counts visible to whoever reads them; the batch has an order of its own.
+    mutating func writeStatistics() {
+        for (type, row) in statistics {
+            transaction.put(Key.statistics(.records(type)), Row.encode(row.row))
+        }
     }
 
     mutating func nextNumber() -> UInt64 {

@@ -28,7 +28,7 @@ package struct GroupRow: Equatable, Sendable {
 package struct StatisticsRow: Equatable, Sendable {
     package var number: UInt64 = 0
     package var count: UInt64 = 0
-    package var payloadBytes: UInt64 = 0
+    package var documentBytes: UInt64 = 0
     package var modifiedAt = Timestamp.epoch
 }
 
@@ -128,11 +128,17 @@ package struct RecordReader: Sendable {
         after version: UInt64,
         limit: Int
     ) throws(StoreError) -> ChangeLogPage {
-        let earliest = try metadata().earliestChange
+        var earliest = try metadata().earliestChange
+        var changes: [Change] = []
+        if version >= earliest || version + 1 == earliest {
+            changes = try collectChanges(after: version, limit: limit)
+            // What was trimmed meanwhile may be missing from what was read.
+            if !isMoment { earliest = try metadata().earliestChange }
+        }
         guard version >= earliest || version + 1 == earliest else {
             return .trimmed(earliest: earliest)
         }
-        return .changes(try collectChanges(after: version, limit: limit))
+        return .changes(changes)
     }
 
     func collectChanges(after version: UInt64, limit: Int) throws(StoreError) -> [Change] {

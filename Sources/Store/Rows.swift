@@ -164,7 +164,7 @@ extension StatisticsRow {
     init(_ row: Brokerfs_State_Statistics) {
         number = row.number
         count = row.count
-        payloadBytes = row.payloadBytes
+        documentBytes = row.documentBytes
         modifiedAt = Timestamp(row.modifiedAt)
     }
 
@@ -172,7 +172,7 @@ extension StatisticsRow {
         var row = Brokerfs_State_Statistics()
         row.number = number
         row.count = count
-        row.payloadBytes = payloadBytes
+        row.documentBytes = documentBytes
         row.modifiedAt = modifiedAt.message
         return row
     }

@@ -20,7 +20,8 @@ struct Brokerfs: AsyncParsableCommand {
         version: version,
         subcommands: [
             Serve.self, MountCommand.self, Demo.self, Generate.self, Load.self, Status.self,
-            PathCommand.self, Revoke.self, Member.self, Doctor.self,
+            PathCommand.self, Revoke.self, Member.self, Watch.self,
+            ExecOnChange.self, Export.self, Doctor.self,
         ]
     )
 

@@ -24,15 +24,23 @@ enum Console {
 
     /// Writes all of `text`; a closed pipe ends the process quietly, as it does for other tools.
     static func write(_ text: String, to descriptor: Int32) {
-        var bytes = Array(text.utf8)[...]
+        if !writeAll(Array(text.utf8)[...], to: descriptor) {
+            Glibc.exit(Code.failure.rawValue)
+        }
+    }
+
+    /// Writes all of `bytes`; false where that fails.
+    static func writeAll(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) -> Bool {
+        var bytes = bytes
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 {
                 if errno == EINTR { continue }
-                Glibc.exit(Code.failure.rawValue)
+                return false
             }
             bytes = bytes.dropFirst(count)
         }
+        return true
     }
 
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }

@@ -30,7 +30,7 @@ nonisolated func showDemo() async throws {
     defer { place.remove() }
     var settings = Settings()
     settings.data = place.data
-    settings.mount = place.mount
+    settings.mounts[0].directory = place.mount
     settings.name = "demo"
     let process = try ServerProcess(settings, log: ServerLog.make(.warning))
     defer { process.stop() }

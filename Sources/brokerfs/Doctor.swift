@@ -10,13 +10,29 @@ import SwiftProtobuf
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what is wrong with this machine for brokerfs, and how to mend it.",
-        discussion: "Exits 0 where nothing is wrong, 1 otherwise."
+        discussion: """
+            Exits 0 where nothing is wrong, 1 otherwise. With --mount it looks at one mount only: \
+            0 it answers (or was cleared), 1 it is dead or hangs, 2 no brokerfs is mounted there, \
+            3 cleared in part, 5 --fix on a mount that is not brokerfs, 6 no such directory.
+            """
     )
 
     @OptionGroup var node: NodeOptions
     @Flag(help: "Print JSON.") var json = false
+    @Option(help: "Look at the mount on this directory only; never hangs on it.")
+    var mount: String?
+    @Flag(help: "With --mount: take it off if it is dead or hangs; who waits on it gets an error.")
+    var fix = false
+    /// Ends with the errno value of an access; what `--mount` runs beside itself.
+    @Option(help: .hidden) var probe: String?
+
+    func validate() throws {
+        guard !fix || mount != nil else { throw ValidationError("--fix needs --mount DIR") }
+    }
 
     func run() async throws {
+        if let probe { Glibc.exit(MountPoint.answer(of: probe)) }
+        if let mount { return try examine(mount) }
         var findings = [
             Examination.device(), Examination.mountHelper(), Examination.privileges(),
             Examination.space(of: node.directory),
@@ -29,6 +45,19 @@ struct Doctor: AsyncParsableCommand {
             for finding in findings { show(finding) }
         }
         if findings.contains(where: { $0.state == .wrong }) { throw Failure(.failure) }
+    }
+
+    private func examine(_ mount: String) throws {
+        let doctor = MountDoctor(directory: mount)
+        let report = fix ? doctor.fix() : doctor.examine()
+        if json {
+            try Console.json(report)
+        } else {
+            Console.line("mount \(mount): \(report.text)")
+            if let mend = report.mend { Console.line("        mend: \(mend)") }
+        }
+        guard let code = Code(rawValue: report.code), code != .ok else { return }
+        throw Failure(code)
     }
 
     private func examineNode() async -> Finding {
@@ -154,16 +183,9 @@ enum Examination {
     /// Every brokerfs mount in the mount table.
     static func mounts() -> [Finding] {
         MountPoint.brokerfsMounts().map { directory in
-            switch MountPoint.state(of: directory) {
-            case .dead:
-                Finding(
-                    "mount \(directory)",
-                    .wrong,
-                    "dead: its daemon is gone",
-                    mend: "fusermount3 -uz \(directory), or start the node: it clears it by itself"
-                )
-            default: Finding("mount \(directory)", .ok, "answers")
-            }
+            let report = MountDoctor(directory: directory).examine()
+            let state: Finding.State = report.code == Code.ok.rawValue ? .ok : .wrong
+            return Finding("mount \(directory)", state, report.text, mend: report.mend)
         }
     }
 }

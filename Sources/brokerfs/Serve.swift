@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import FSMap
 import Glibc
 import Logging
 
@@ -13,11 +14,11 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: "A YAML file; see docs/OPERATIONS.md for its keys.") var config: String?
     @Option(help: "The data directory; created if it is missing.") var data: String?
-    @Option(help: "Where to mount.") var mount: String?
+    @Option(help: "Where to mount; not beside a list of mounts.") var mount: String?
 
     func run() async throws {
-        var settings = try await Settings.load(file: config)
-        settings.apply(data: data, mount: mount)
+        var settings = try Settings.load(file: config)
+        try settings.apply(data: data, mount: mount)
         try await serve(settings)
     }
 }
@@ -33,8 +34,8 @@ struct MountCommand: AsyncParsableCommand {
     @Option(help: "The data directory; created if it is missing (BROKERFS_DATA).") var data: String?
 
     func run() async throws {
-        var settings = try await Settings.load(file: nil)
-        settings.apply(data: data, mount: directory)
+        var settings = try Settings.load(file: nil)
+        try settings.apply(data: data, mount: directory)
         try await serve(settings)
     }
 }
@@ -46,10 +47,21 @@ nonisolated func serve(_ settings: Settings) async throws {
     let signals = await EndSignals()
     let log = ServerLog.make(settings.logLevel)
     var settings = settings
-    settings.mount = absolute(settings.mount)
+    for index in settings.mounts.indices {
+        settings.mounts[index].directory = absolute(settings.mounts[index].directory)
+    }
     let process = try ServerProcess(settings, log: log)
-    log.info("mounted", metadata: ["mount": "\(settings.mount)", "data": "\(settings.data)"])
-    ReadyNotice.send("READY=1\nSTATUS=leader, mounted on \(settings.mount)")
+    for mount in settings.mounts {
+        log.info(
+            "mounted",
+            metadata: [
+                "mount": "\(mount.directory)", "kind": "\(mount.kind.rawValue)",
+                "data": "\(settings.data)",
+            ]
+        )
+    }
+    let directories = settings.mounts.map(\.directory).joined(separator: ", ")
+    ReadyNotice.send("READY=1\nSTATUS=leader, mounted on \(directories)")
     await process.runUntilAsked(signals)
     ReadyNotice.send("STOPPING=1")
 }

@@ -10,12 +10,12 @@ import Logging
 import Node
 import UnixSignals
 
-/// One node with its mount and its socket, from start to a clean end.
+/// One node with its mounts and its socket, from start to a clean end.
 ///
 /// Shutdown order: stop taking requests (unmount), then the socket, then the node.
 final class ServerProcess: Sendable {
     let node: LocalNode
-    let mount: Mount
+    private let mounts: [Mount]
     private let admin: AdminServer
     private let log: Logger
 
@@ -29,17 +29,16 @@ final class ServerProcess: Sendable {
         } catch {
             throw Failure(.failure, "\(error)")
         }
-        let mount: Mount
+        let mounts: [Mount]
         do {
-            mount = try Self.mount(node, settings, log)
+            mounts = try Self.mount(node, settings, log)
         } catch {
             node.shutdown()
             throw Failure(.failure, "\(error)")
         }
-        self.mount = mount
-        let status = AdminStatus(version: Brokerfs.version, mount: settings.mount) {
-            let statistics = mount.statistics
-            return (statistics.requests, statistics.cacheableRequests)
+        self.mounts = mounts
+        let status = AdminStatus(version: Brokerfs.version) {
+            mounts.filter(\.isMounted).map(AdminMount.init)
         }
         do {
             admin = try AdminServer(
@@ -49,34 +48,65 @@ final class ServerProcess: Sendable {
                 log: log
             )
         } catch {
-            mount.unmount()
+            Mount.unmount(mounts)
             node.shutdown()
             throw Failure(.failure, "the admin socket in \(settings.data): \(error)")
         }
         self.node = node
     }
 
+    /// Mounts all, or none.
     private static func mount(
         _ node: LocalNode,
         _ settings: Settings,
         _ log: Logger
+    ) throws(MountError) -> [Mount] {
+        let owners = Accounts.owners(settings)
+        var mounts: [Mount] = []
+        for mount in settings.mounts {
+            do throws(MountError) {
+                mounts.append(try self.mount(node, mount, settings.limits, owners, log))
+            } catch {
+                Mount.unmount(mounts)
+                throw error
+            }
+        }
+        return mounts
+    }
+
+    private static func mount(
+        _ node: LocalNode,
+        _ settings: MountSettings,
+        _ limits: MountLimits,
+        _ owners: Owners,
+        _ log: Logger
     ) throws(MountError) -> Mount {
         var options = FileSystemOptions()
-        options.cacheSeconds = settings.cacheSeconds
+        options.kind = settings.kind
+        options.cacheSeconds = settings.kind == .reveal ? 0 : settings.cacheSeconds
         options.version = Brokerfs.version
-        let files = FileSystem(owners: Accounts.owners(settings), options: options)
-        let mountOptions = MountOptions(
-            directory: settings.mount,
-            threads: settings.mountThreads,
-            cacheSeconds: settings.cacheSeconds
+        options.mountedAt = Clock.wall()
+        options.mountedNanoseconds = Clock.monotonicNanoseconds()
+        limits.apply(to: &options)
+        var mountOptions = MountOptions(
+            directory: settings.directory,
+            kind: settings.kind,
+            threads: settings.threads,
+            cacheSeconds: options.cacheSeconds
         )
+        mountOptions.changesPerSecond = limits.changesPerSecond
+        mountOptions.changesBurst = limits.changesBurst
+        // What is played again are changes, which only an ordinary mount takes.
+        mountOptions.inotify = limits.notifiesInotify && settings.kind == .ordinary
+        mountOptions.notifiedSessionsPerSecond = limits.notifiedSessionsPerSecond
+        let files = FileSystem(owners: owners, options: options)
         return try Mount.mount(node, files: files, options: mountOptions, log: log)
     }
 
-    /// Returns when a signal asks for it or somebody unmounted, after a clean end.
+    /// Returns when a signal asks for it or somebody unmounted everything, after a clean end.
     func runUntilAsked(_ signals: EndSignals) async {
-        let mount = mount
-        let end = await signals.watch { mount.waitUntilUnmounted() }
+        let mounts = mounts
+        let end = await signals.watch { for mount in mounts { mount.waitUntilUnmounted() } }
         log.info("ending", metadata: ["because": "\(end)"])
         stop()
     }
@@ -85,9 +115,22 @@ final class ServerProcess: Sendable {
     ///
     /// Idempotent.
     func stop() {
-        mount.unmount()
+        Mount.unmount(mounts)
         admin.close()
         node.shutdown()
+    }
+}
+
+extension AdminMount {
+    init(_ mount: Mount) {
+        let statistics = mount.statistics
+        self.init(
+            directory: mount.directory,
+            kind: mount.kind,
+            requests: statistics.requests,
+            cacheableRequests: statistics.cacheableRequests,
+            openHandles: statistics.openHandles
+        )
     }
 }
 

@@ -30,7 +30,11 @@ struct Status: AsyncParsableCommand {
             ("node", "\(status.node) (brokerfs \(status.version))"),
             ("role", "\(status.role), term \(status.term)"),
             ("writable", status.writable ? "yes" : "no"),
-            ("mount", status.mount.isEmpty ? "none" : status.mount),
+        ]
+        let mounts = status.mounts.map {
+            ("mount", "\($0.directory) (\($0.kind), \($0.requests) requests)")
+        }
+        let state = [
             ("history", "\(status.serverVersion)"),
             ("version", "\(status.recordVersion)"),
             ("applied", "\(status.appliedIndex) of \(status.committedIndex) committed"),
@@ -40,7 +44,7 @@ struct Status: AsyncParsableCommand {
             ("accounts", "\(status.serviceAccounts)"),
             ("context", "\(status.contextValues)"),
         ]
-        for (name, value) in rows {
+        for (name, value) in rows + (mounts.isEmpty ? [("mount", "none")] : mounts) + state {
             Console.line(name + String(repeating: " ", count: 10 - name.count) + value)
         }
     }
@@ -69,10 +73,11 @@ private struct Summary: Encodable {
     var storeBytes: UInt64
     var mountRequests: UInt64
     var cacheableRequests: UInt64
+    var mounts: [MountSummary]
 
     enum CodingKeys: String, CodingKey {
         case node, version, role, leader, term, writable, reason, mount, applied, committed
-        case sessions, users, groups
+        case sessions, users, groups, mounts
         case serverVersion = "server_version"
         case recordVersion = "record_version"
         case serviceAccounts = "service_accounts"
@@ -103,5 +108,29 @@ private struct Summary: Encodable {
         storeBytes = status.storeBytes
         mountRequests = status.mountRequests
         cacheableRequests = status.cacheableRequests
+        mounts = status.mounts.map { MountSummary($0) }
+    }
+}
+
+/// One mount in `status --json`.
+private struct MountSummary: Encodable {
+    var directory: String
+    var kind: String
+    var requests: UInt64
+    var cacheableRequests: UInt64
+    var openHandles: UInt64
+
+    enum CodingKeys: String, CodingKey {
+        case directory, kind, requests
+        case cacheableRequests = "cacheable_requests"
+        case openHandles = "open_handles"
+    }
+
+    init(_ mount: Brokerfs_Admin_Mount) {
+        directory = mount.directory
+        kind = mount.kind
+        requests = mount.requests
+        cacheableRequests = mount.cacheableRequests
+        openHandles = mount.openHandles
     }
 }

@@ -37,6 +37,7 @@ struct EffectTests {
             let told = fixture.apply(kind)
             return (told.content + told.names).map { invalidation in
                 switch invalidation {
+                case .attributes(let inode): "attributes \(name(inode))"
                 case .content(let inode): "content \(name(inode))"
                 case .listing(let inode): "listing \(name(inode))"
                 case .entry(let parent, let name): "entry \(self.name(parent)) \(name)"

@@ -23,39 +23,74 @@ struct EventLogTests {
         )
     }
 
+    private func text(_ log: EventLog) -> String { String(decoding: log.bytes, as: UTF8.self) }
+
     @Test("a change is one line of JSON with its keys in order")
     func line() {
         var log = EventLog()
-        log.append(change(7))
-        log.append(change(8, id: "a\"\\\n\u{1}é", user: "u", reason: "INC-1\t2"))
+        log.append(change(1))
+        log.append(change(2, id: "a\"\\\n\u{1}é", user: "u", reason: "INC-1\t2"))
         let expected =
-            #"{"version":7,"time":"2027-01-15T08:00:00Z","op":"revoke","type":"session","id":"s"}"#
-            + "\n" + #"{"version":8,"time":"2027-01-15T08:00:00Z","op":"revoke","type":"session","#
+            #"{"version":1,"time":"2027-01-15T08:00:00Z","op":"revoke","type":"session","id":"s"}"#
+            + "\n" + #"{"version":2,"time":"2027-01-15T08:00:00Z","op":"revoke","type":"session","#
             + #""id":"a\"\\\n\u0001é","user":"u","reason":"INC-1\t2"}"# + "\n"
-        #expect(String(decoding: log.text.bytes, as: UTF8.self) == expected)
-        #expect(log.text.modifiedAt == Timestamp(seconds: 1_800_000_000))
-        #expect(log.text.generation == 1)
+        #expect(text(log) == expected)
+        #expect(log.modifiedAt == Timestamp(seconds: 1_800_000_000))
+        #expect(log.generation == 1)
         #expect(log.sizeBytes == expected.utf8.count)
     }
 
-    @Test("the older half is dropped at the end of a line, and the generation goes up")
-    func bounded() {
+    @Test("the older half is dropped at the end of a line; the first line says through where")
+    func bounded() throws {
         var log = EventLog(generation: 5, bytesMax: 2000)
         var generation: UInt64 = 5
         for version in 1...500 as ClosedRange<UInt64> {
             log.append(change(version))
-            let text = String(decoding: log.text.bytes, as: UTF8.self)
-            #expect(text.utf8.count <= 2000 && text.utf8.count == log.sizeBytes)
-            #expect(text.hasPrefix("{\"version\":") && text.hasSuffix("}\n"))
-            let last = text.split(separator: "\n").last
-            #expect(last?.hasPrefix("{\"version\":\(version),") == true)
+            let lines = text(log).split(separator: "\n")
+            #expect(text(log).hasSuffix("}\n"))
+            #expect(log.bytes.count <= 2000 && log.bytes.count == log.sizeBytes)
+            #expect(lines.last?.hasPrefix("{\"version\":\(version),") == true)
+            if generation > 5 {
+                let dropped = version - UInt64(lines.count - 1)
+                #expect(lines[0] == "{\"gap\":true,\"dropped_through\":\(dropped)}")
+                #expect(lines[1].hasPrefix("{\"version\":\(dropped + 1),"))
+            }
             if log.generation != generation {
                 #expect(log.generation == generation + 1)
-                #expect(text.utf8.count > 500 && text.utf8.count < 1300)
+                #expect(log.sizeBytes > 500 && log.sizeBytes < 1500)
                 generation += 1
             }
         }
         #expect(generation > 20)
+    }
+
+    @Test("where changes are missing a line says so, also for one that is too long")
+    func gaps() {
+        var log = EventLog(bytesMax: 4000)
+        log.append(change(5))
+        log.append(change(6, reason: String(repeating: "x", count: 1000)))
+        log.append(change(7))
+        let keys = text(log).split(separator: "\n").map { $0.prefix(32) }
+        #expect(
+            keys == [
+                #"{"gap":true,"dropped_through":4}"#, #"{"version":5,"time":"2027-01-15T"#,
+                #"{"gap":true,"dropped_through":6}"#, #"{"version":7,"time":"2027-01-15T"#,
+            ]
+        )
+    }
+
+    @Test("any part of the log is the same part of the whole", arguments: [2000, 1 << 20])
+    func parts(bytesMax: Int) {
+        var log = EventLog(bytesMax: bytesMax)
+        for version in 1...3000 as ClosedRange<UInt64> { log.append(change(version)) }
+        let whole = log.bytes
+        #expect(whole.count == log.sizeBytes)
+        for offset in stride(from: 0, to: whole.count + 300, by: 97) {
+            for count in [0, 1, 83, 84, 4096, 200_000] {
+                let part = log.bytes(from: UInt64(offset), count: count)
+                #expect(part == Array(whole.dropFirst(offset).prefix(count)))
+            }
+        }
     }
 
     @Test("a copy of the log stays as it was")
@@ -64,6 +99,7 @@ struct EventLogTests {
         log.append(change(1))
         let copy = log
         log.append(change(2))
-        #expect(copy.text.bytes.count < log.text.bytes.count)
+        #expect(copy.bytes.count < log.bytes.count)
+        #expect(log.bytes.starts(with: copy.bytes))
     }
 }

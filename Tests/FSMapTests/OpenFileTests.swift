@@ -159,11 +159,24 @@ struct OpenFileTests {
         try fixture.putSession("t", user: "u")
         let after = try fixture.text(opened.handle)
         #expect(after.hasPrefix(before) && after.count > before.count)
+        let news = { fixture.files.hasNews(opened.handle, view: fixture.state) }
+        #expect(news() == false)
+        try fixture.putSession("v", user: "u")
+        #expect(news() == true)
+        _ = try fixture.files.read(opened.handle, offset: 0, count: 5, view: fixture.state)
+        #expect(news() == true)
+        // Whoever reads at the end alone, as after lseek(2), has read it, too.
+        let end = UInt64(fixture.state.events.sizeBytes)
+        _ = try fixture.files.read(opened.handle, offset: end, count: 5, view: fixture.state)
+        #expect(news() == false)
+        let other = try fixture.open("sessions/s")
+        #expect(fixture.files.hasNews(other.handle, view: fixture.state) == nil)
         let number = try fixture.find("events/all.jsonl").attributes.number
         for index in 0..<60 { try fixture.putSession("n\(index)", user: "u") }
         let renewed = try fixture.find("events/all.jsonl")
         #expect(renewed.attributes.number != number)
         #expect(renewed.attributeSeconds == 0)
+        #expect(fixture.files.hasNews(opened.handle, view: fixture.state) == true)
         #expect(try fixture.text(opened.handle).isEmpty)
     }
 

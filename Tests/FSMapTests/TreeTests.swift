@@ -157,7 +157,11 @@ struct TreeTests {
         #expect(throws: FSError.noAttribute) { try value("expires_at", "sessions/s1") }
         #expect(throws: FSError.noAttribute) { try value("more", "sessions/s1") }
         let inode = try fixture.find("sessions/s1").inode
-        let names = try fixture.files.extendedAttributes(of: inode, view: fixture.state)
+        let names = try fixture.files.extendedAttributes(
+            of: inode,
+            caller: 0,
+            view: fixture.state
+        )
         #expect(
             names == ["id", "type", "version", "modified_at", "user"].map { "user.brokerfs.\($0)" }
         )

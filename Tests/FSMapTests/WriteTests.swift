@@ -252,9 +252,7 @@ struct WriteTests {
         let (entry, opened) = try fixture.files.create(
             "new",
             in: sessions,
-            flags: replacing,
-            now: fixture.now,
-            view: fixture.state
+            CreateRequest(flags: replacing, now: fixture.now, view: fixture.state)
         )
         #expect(entry.entrySeconds == 0 && entry.attributeSeconds == 0 && opened.directIO)
         #expect(throws: FSError.notFound) { try fixture.find("sessions/new") }
@@ -311,9 +309,11 @@ struct WriteTests {
             try fixture.files.create(
                 name,
                 in: sessions,
-                flags: [.write, .exclusive],
-                now: fixture.now,
-                view: fixture.state
+                CreateRequest(
+                    flags: [.write, .exclusive],
+                    now: fixture.now,
+                    view: fixture.state
+                )
             ).1
         }
         #expect(throws: FSError.exists) { try create("s") }

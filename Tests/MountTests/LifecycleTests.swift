@@ -180,6 +180,10 @@ import Testing
         try Shell.check("fsfreeze -f \(disk)")
         let interrupted = try timed { node.attempt("timeout -s KILL 0.3 rm sessions/s1") }
         #expect(interrupted.seconds < 1.5)
+        // A shell whose child ends meanwhile has not been told to stop waiting.
+        let write = #"echo '{"user_id":"alice"}' > sessions/s3"#
+        let news = node.attempt("{ sleep 0.3 & \(write); }")
+        #expect(news.status == 1 && news.output.contains("timed out"), "\(news.output)")
         let late = try timed { node.attempt("rm sessions/s2") }
         #expect(late.result.status != 0)
         #expect(late.result.output.contains("timed out"))

@@ -15,13 +15,30 @@ final class MountedNode {
     private var process: Process?
     private let extraArguments: [String]
     private let user: String?
+    private let kinds: [String]
+    private let settings: String
+    private let extraEnvironment: [String: String]
 
     /// Starts a node and waits until its mount answers.
-    init(arguments: [String] = [], user: String? = nil, dataOn: String? = nil) throws {
+    ///
+    /// `kinds` are those of further mounts, each on the directory of its name; `settings` are
+    /// lines of YAML. With either the node is started by `serve` and not by `mount`.
+    init(
+        arguments: [String] = [],
+        user: String? = nil,
+        dataOn: String? = nil,
+        environment: [String: String] = [:],
+        kinds: [String] = [],
+        settings: String = ""
+    ) throws {
         extraArguments = arguments
+        extraEnvironment = environment
         self.user = user
+        self.kinds = kinds
+        self.settings = settings
         root = try Self.temporaryDirectory()
         try Shell.check("mkdir -p \(mount) \(dataOn ?? root)")
+        for kind in kinds { try Shell.check("mkdir \(directory(kind))") }
         if let dataOn { try Shell.check("ln -s \(dataOn) \(data)") }
         if let user { try Shell.check("chown -R \(user) \(root)") }
         try start()
@@ -29,16 +46,32 @@ final class MountedNode {
 
     deinit {
         kill()
-        _ = Shell.run("fusermount3 -uz \(mount); umount -l \(mount)")
-        _ = Shell.run("rmdir \(mount) && rm -rf --one-file-system \(root)")
+        let mounts = ([mount] + kinds.map(directory)).joined(separator: " ")
+        _ = Shell.run("for m in \(mounts); do fusermount3 -uz $m; umount -l $m; done")
+        _ = Shell.run("rmdir \(mounts) && rm -rf --one-file-system \(root)")
     }
 
     var pid: Int32 { process?.processIdentifier ?? 0 }
+
+    /// Where the further mount of a kind is.
+    func directory(_ kind: String) -> String { "\(root)/\(kind)" }
+
+    /// Writes the configuration of a node with more than one ordinary mount.
+    private func configuration() throws -> String {
+        var text = "data: \(data)\n\(settings)\nmounts:\n  - directory: \(mount)\n"
+        for kind in kinds { text += "  - {directory: \(directory(kind)), kind: \(kind)}\n" }
+        let file = root + "/brokerfs.yaml"
+        try text.write(toFile: file, atomically: true, encoding: .utf8)
+        return file
+    }
 
     /// Starts the node; throws what it said where it does not come up.
     func start() throws {
         let process = Process()
         var arguments = [Self.binary, "mount", mount, "--data", data] + extraArguments
+        if !kinds.isEmpty || !settings.isEmpty {
+            arguments = [Self.binary, "serve", "--config", try configuration()]
+        }
         if let user {
             arguments =
                 ["/usr/bin/setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"]
@@ -48,7 +81,7 @@ final class MountedNode {
         process.arguments = Array(arguments.dropFirst())
         var environment = ProcessInfo.processInfo.environment
         environment["SWIFT_BACKTRACE"] = "enable=no"
-        process.environment = environment
+        process.environment = environment.merging(extraEnvironment) { $1 }
         let log = root + "/node.log"
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         process.standardError = FileHandle(forWritingAtPath: log)

@@ -77,6 +77,37 @@ import Testing
         node.remove(observer)
     }
 
+    @Test("a start shows the newest changes that fit, says what it leaves out, and goes on")
+    func eventsAfterRestart() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let node = try open()
+        for part in 0..<4 {
+            let writes = try (0..<300).map {
+                try Document.parse(Array("{}".utf8), type: .session, id: "s\(part)-\($0)")
+            }
+            _ = try node.proposeAndWait(.put(writes)).get()
+        }
+        node.shutdown()
+
+        var configuration = NodeConfiguration(dataDirectory: directory, name: "n1")
+        configuration.eventBytesMax = 64 << 10
+        let again = try LocalNode(configuration, log: Logger(label: "test"))
+        defer { again.shutdown() }
+        let newest = try again.newestVersion()
+        let events = again.view().events
+        #expect(events.generation > newest)
+        let lines = String(decoding: events.bytes, as: UTF8.self).split(separator: "\n")
+        let dropped = newest - UInt64(lines.count - 1)
+        #expect(dropped > 0 && lines.count > 200)
+        #expect(lines[0] == "{\"gap\":true,\"dropped_through\":\(dropped)}")
+        #expect(lines[1].hasPrefix("{\"version\":\(dropped + 1),"))
+        _ = try again.proposeAndWait(try session("more")).get()
+        let all = again.view().events.bytes
+        #expect(
+            String(decoding: all, as: UTF8.self).split(separator: "\n").count == lines.count + 1
+        )
+    }
+
     @Test("a refused change is answered with its reason")
     func refused() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }

@@ -20,6 +20,8 @@ enum ErrnoRules {
         "Sources/Store/KeyValue/StoreDirectory.swift": "a full disk while syncing a name",
         "Sources/Node/DirectoryLock.swift": "a directory that is there, a lock that is taken",
         "Sources/brokerfs/Console.swift": "interrupted writes",
+        "Sources/brokerfs/ExportWriter.swift": "what has gone while it was copied",
+        "Sources/brokerfs/PathWatch.swift": "a path that is not there",
     ]
 
     private static let numbers = Set([

@@ -11,7 +11,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What the command line says to a running node over its unix socket:
-/// length-prefixed frames, one Response for each Request, in order.
+/// length-prefixed frames, one Response for each Request, in order; after a Watch, many.
 
 package import SwiftProtobuf
 
@@ -64,6 +64,15 @@ package nonisolated struct Brokerfs_Admin_Request: Sendable {
     set {kind = .load(newValue)}
   }
 
+  /// The last request of its connection: Events follow until one of both ends it.
+  package var watch: Brokerfs_Admin_Watch {
+    get {
+      if case .watch(let v)? = kind {return v}
+      return Brokerfs_Admin_Watch()
+    }
+    set {kind = .watch(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -71,8 +80,51 @@ package nonisolated struct Brokerfs_Admin_Request: Sendable {
     case propose(Brokerfs_Command_Command)
     case isMember(Brokerfs_Admin_Lookup)
     case load(Brokerfs_Admin_Load)
+    /// The last request of its connection: Events follow until one of both ends it.
+    case watch(Brokerfs_Admin_Watch)
 
   }
+
+  package init() {}
+}
+
+package nonisolated struct Brokerfs_Admin_Watch: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Changes with higher versions; only those to come where it is absent.
+  package var since: UInt64 {
+    get {_since ?? 0}
+    set {_since = newValue}
+  }
+  /// Returns true if `since` has been explicitly set.
+  package var hasSince: Bool {self._since != nil}
+  /// Clears the value of `since`. Subsequent reads from it will return its default value.
+  package mutating func clearSince() {self._since = nil}
+
+  /// Short names or type URLs; none means all.
+  package var types: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _since: UInt64? = nil
+}
+
+/// Some lines of events/all.jsonl; may be none.
+package nonisolated struct Brokerfs_Admin_Events: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var lines: String = String()
+
+  /// All changes up to this version have been told or passed over.
+  package var through: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 }
@@ -254,11 +306,37 @@ package nonisolated struct Brokerfs_Admin_Status: @unchecked Sendable {
     set {_uniqueStorage()._cacheableRequests = newValue}
   }
 
+  package var mounts: [Brokerfs_Admin_Mount] {
+    get {_storage._mounts}
+    set {_uniqueStorage()._mounts = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+package nonisolated struct Brokerfs_Admin_Mount: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var directory: String = String()
+
+  /// ordinary, read-only or reveal
+  package var kind: String = String()
+
+  package var requests: UInt64 = 0
+
+  package var cacheableRequests: UInt64 = 0
+
+  package var openHandles: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 package nonisolated struct Brokerfs_Admin_Failure: Sendable {
@@ -396,6 +474,14 @@ package nonisolated struct Brokerfs_Admin_Response: Sendable {
     set {kind = .loaded(newValue)}
   }
 
+  package var events: Brokerfs_Admin_Events {
+    get {
+      if case .events(let v)? = kind {return v}
+      return Brokerfs_Admin_Events()
+    }
+    set {kind = .events(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -404,6 +490,7 @@ package nonisolated struct Brokerfs_Admin_Response: Sendable {
     case applied(Brokerfs_Admin_Applied)
     case membership(Brokerfs_Admin_Membership)
     case loaded(Brokerfs_Admin_Loaded)
+    case events(Brokerfs_Admin_Events)
 
   }
 
@@ -445,7 +532,7 @@ fileprivate nonisolated let _protobuf_package = "brokerfs.admin"
 
 nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}propose\0\u{3}is_member\0\u{1}load\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}propose\0\u{3}is_member\0\u{1}load\0\u{2}\u{10}watch\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -500,6 +587,19 @@ nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtob
           self.kind = .load(v)
         }
       }()
+      case 20: try {
+        var v: Brokerfs_Admin_Watch?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .watch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .watch(v)
+        }
+      }()
       default: break
       }
     }
@@ -527,6 +627,10 @@ nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtob
       guard case .load(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     }()
+    case .watch?: try {
+      guard case .watch(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -534,6 +638,80 @@ nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtob
 
   package static func ==(lhs: Brokerfs_Admin_Request, rhs: Brokerfs_Admin_Request) -> Bool {
     if lhs.kind != rhs.kind {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Watch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Watch"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}since\0\u{1}types\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._since) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.types) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._since {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+    } }()
+    if !self.types.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.types, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Watch, rhs: Brokerfs_Admin_Watch) -> Bool {
+    if lhs._since != rhs._since {return false}
+    if lhs.types != rhs.types {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Events: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Events"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lines\0\u{1}through\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.lines) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.through) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.lines.isEmpty {
+      try visitor.visitSingularStringField(value: self.lines, fieldNumber: 1)
+    }
+    if self.through != 0 {
+      try visitor.visitSingularUInt64Field(value: self.through, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Events, rhs: Brokerfs_Admin_Events) -> Bool {
+    if lhs.lines != rhs.lines {return false}
+    if lhs.through != rhs.through {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -685,7 +863,7 @@ nonisolated extension Brokerfs_Admin_Loaded.Refusal: SwiftProtobuf.Message, Swif
 
 nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0\u{3}mount_requests\0\u{3}cacheable_requests\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0\u{3}mount_requests\0\u{3}cacheable_requests\0\u{1}mounts\0")
 
   fileprivate class _StorageClass {
     var _node: String = String()
@@ -709,6 +887,7 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
     var _storeBytes: UInt64 = 0
     var _mountRequests: UInt64 = 0
     var _cacheableRequests: UInt64 = 0
+    var _mounts: [Brokerfs_Admin_Mount] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -740,6 +919,7 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       _storeBytes = source._storeBytes
       _mountRequests = source._mountRequests
       _cacheableRequests = source._cacheableRequests
+      _mounts = source._mounts
     }
   }
 
@@ -779,6 +959,7 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         case 19: try { try decoder.decodeSingularUInt64Field(value: &_storage._storeBytes) }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._mountRequests) }()
         case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._cacheableRequests) }()
+        case 22: try { try decoder.decodeRepeatedMessageField(value: &_storage._mounts) }()
         default: break
         }
       }
@@ -850,6 +1031,9 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       if _storage._cacheableRequests != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._cacheableRequests, fieldNumber: 21)
       }
+      if !_storage._mounts.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._mounts, fieldNumber: 22)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -880,10 +1064,61 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         if _storage._storeBytes != rhs_storage._storeBytes {return false}
         if _storage._mountRequests != rhs_storage._mountRequests {return false}
         if _storage._cacheableRequests != rhs_storage._cacheableRequests {return false}
+        if _storage._mounts != rhs_storage._mounts {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Mount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Mount"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}directory\0\u{1}kind\0\u{1}requests\0\u{3}cacheable_requests\0\u{3}open_handles\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.directory) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.requests) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.cacheableRequests) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.openHandles) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.directory.isEmpty {
+      try visitor.visitSingularStringField(value: self.directory, fieldNumber: 1)
+    }
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 2)
+    }
+    if self.requests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.requests, fieldNumber: 3)
+    }
+    if self.cacheableRequests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cacheableRequests, fieldNumber: 4)
+    }
+    if self.openHandles != 0 {
+      try visitor.visitSingularUInt64Field(value: self.openHandles, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Mount, rhs: Brokerfs_Admin_Mount) -> Bool {
+    if lhs.directory != rhs.directory {return false}
+    if lhs.kind != rhs.kind {return false}
+    if lhs.requests != rhs.requests {return false}
+    if lhs.cacheableRequests != rhs.cacheableRequests {return false}
+    if lhs.openHandles != rhs.openHandles {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -930,7 +1165,7 @@ nonisolated extension Brokerfs_Admin_Failure.Code: SwiftProtobuf._ProtoNameProvi
 
 nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Response"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}failure\0\u{1}status\0\u{1}applied\0\u{1}membership\0\u{1}loaded\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}failure\0\u{1}status\0\u{1}applied\0\u{1}membership\0\u{1}loaded\0\u{2}\u{f}events\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1003,6 +1238,19 @@ nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProto
           self.kind = .loaded(v)
         }
       }()
+      case 20: try {
+        var v: Brokerfs_Admin_Events?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .events(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .events(v)
+        }
+      }()
       default: break
       }
     }
@@ -1033,6 +1281,10 @@ nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProto
     case .loaded?: try {
       guard case .loaded(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case .events?: try {
+      guard case .events(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
     }()
     case nil: break
     }

@@ -184,7 +184,7 @@ package nonisolated struct Brokerfs_State_Statistics: Sendable {
 
   package var count: UInt64 = 0
 
-  package var payloadBytes: UInt64 = 0
+  package var documentBytes: UInt64 = 0
 
   package var modifiedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
     get {_modifiedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
@@ -587,7 +587,7 @@ nonisolated extension Brokerfs_State_Group: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Brokerfs_State_Statistics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Statistics"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{1}count\0\u{3}payload_bytes\0\u{3}modified_at\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{1}count\0\u{3}document_bytes\0\u{3}modified_at\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -597,7 +597,7 @@ nonisolated extension Brokerfs_State_Statistics: SwiftProtobuf.Message, SwiftPro
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.payloadBytes) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.documentBytes) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._modifiedAt) }()
       default: break
       }
@@ -615,8 +615,8 @@ nonisolated extension Brokerfs_State_Statistics: SwiftProtobuf.Message, SwiftPro
     if self.count != 0 {
       try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 2)
     }
-    if self.payloadBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.payloadBytes, fieldNumber: 3)
+    if self.documentBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.documentBytes, fieldNumber: 3)
     }
     try { if let v = self._modifiedAt {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
@@ -627,7 +627,7 @@ nonisolated extension Brokerfs_State_Statistics: SwiftProtobuf.Message, SwiftPro
   package static func ==(lhs: Brokerfs_State_Statistics, rhs: Brokerfs_State_Statistics) -> Bool {
     if lhs.number != rhs.number {return false}
     if lhs.count != rhs.count {return false}
-    if lhs.payloadBytes != rhs.payloadBytes {return false}
+    if lhs.documentBytes != rhs.documentBytes {return false}
     if lhs._modifiedAt != rhs._modifiedAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

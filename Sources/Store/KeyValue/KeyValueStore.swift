@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
+
 /// A readable set of keys and values, ordered bytewise by key: a store or a snapshot of one.
 ///
 /// Every method may be called from any thread, also from inside the body of another one.
@@ -81,5 +83,11 @@ package struct StoreStatistics: Sendable, Equatable {
 
 /// Whether one key comes before another: bytewise, a prefix before what it begins.
 func keyPrecedes(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-    left.lexicographicallyPrecedes(right)
+    let order = unsafe left.withUnsafeBytes { left in
+        unsafe right.withUnsafeBytes { right in
+            guard let start = left.baseAddress, let other = right.baseAddress else { return 0 }
+            return unsafe Int(memcmp(start, other, min(left.count, right.count)))
+        }
+    }
+    return order == 0 ? left.count < right.count : order < 0
 }

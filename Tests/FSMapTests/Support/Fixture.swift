@@ -118,7 +118,11 @@ struct Fixture {
         let (parent, name) = Self.split(path)
         let inode = parent.isEmpty ? FileSystem.rootInode : try find(parent).inode
         let flags: OpenFlags = [.write, .truncate]
-        let (_, opened) = try files.create(name, in: inode, flags: flags, now: now, view: state)
+        let (_, opened) = try files.create(
+            name,
+            in: inode,
+            CreateRequest(flags: flags, now: now, view: state)
+        )
         defer { _ = files.release(opened.handle) }
         try finish(opened.handle, text)
     }

@@ -78,6 +78,7 @@ struct KernelModel {
     mutating func invalidate(_ invalidations: [Invalidation]) {
         for invalidation in invalidations {
             switch invalidation {
+            case .attributes(let inode): attributes[inode] = nil
             case .content(let inode):
                 attributes[inode] = nil
                 pages[inode] = nil

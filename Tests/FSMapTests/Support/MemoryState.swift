@@ -147,20 +147,20 @@ struct MemoryState: IdentityView {
             return CollectionStatistics(
                 number: 0,
                 count: 0,
-                payloadBytes: 0,
+                documentBytes: 0,
                 modifiedAt: .epoch
             )
         }
         var bytes = 0
         if case .records(let type) = collection {
             bytes = listing.entries.reduce(0) {
-                $0 + (record(type, $1.id)?.record.payload.count ?? 0)
+                $0 + Int(record(type, $1.id)?.header.facts.documentBytes ?? 0)
             }
         }
         return CollectionStatistics(
             number: listing.number,
             count: UInt64(listing.entries.count),
-            payloadBytes: UInt64(bytes),
+            documentBytes: UInt64(bytes),
             modifiedAt: listing.modifiedAt
         )
     }
@@ -202,5 +202,5 @@ struct MemoryState: IdentityView {
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
-    var events: EventText { log.text }
+    var events: EventLog { log }
 }

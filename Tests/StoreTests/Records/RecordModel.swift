@@ -137,7 +137,7 @@ struct RecordModel {
             }
             switch collection {
             case .records(let type) where types.contains(type):
-                let bytes = sorted(type).reduce(0) { $0 + $1.record.payload.count }
+                let bytes = sorted(type).reduce(0) { $0 + Int($1.facts.documentBytes) }
                 view["statistics|\(line(collection))"] = "\(names.count) \(bytes)"
             case .contextKeys where !names.isEmpty:
                 view["statistics|\(line(collection))"] = "\(names.count) 0"

@@ -177,7 +177,7 @@ extension RecordReader {
             view["suffix|\(line(collection))"] = plain(id)
         }
         if let row = try statistics(of: collection) {
-            view["statistics|\(line(collection))"] = "\(row.count) \(row.payloadBytes)"
+            view["statistics|\(line(collection))"] = "\(row.count) \(row.documentBytes)"
         }
     }
 }
