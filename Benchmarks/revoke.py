@@ -132,14 +132,15 @@ def draw(single, bulk, picture):
                       in enumerate(sorted(line[field] for line in single))])
               for field, name in CURVES.items()]
     svg.lines(picture, "Revoking one session, all names warm", "time since the call of unlink",
-              "sessions, %", curves, report.duration, lambda value: f"{value:.0f} %",
+              "sessions, %", curves, report.round_duration, lambda value: f"{value:.0f} %",
               log_y=False, dots=False)
     middle = lambda field: [(size, statistics.median(line[field] for line in lines) / 1e9)
                             for size, lines in bulk.items()]
     svg.lines(picture.with_stem(picture.stem + "-bulk"), "Revoking all sessions of a user by one "
               "rmdir, all names warm", "sessions", "time", [
-                  ("rmdir returned", middle("rmdir_ns")), ("no name cached", middle("forgotten_ns"))],
-              lambda value: f"{value:,.0f}", report.duration)
+                  ("rmdir returned", middle("rmdir_ns")),
+                  ("no name cached", middle("forgotten_ns"))],
+              lambda value: f"{value:,.0f}", report.round_duration)
 
 
 def parse_options():

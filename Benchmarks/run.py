@@ -16,6 +16,7 @@ never cache anything, which pays for the revalidation of the directory on top of
 import argparse
 import json
 import os
+import time
 from pathlib import Path
 
 from lib import processes, report, targets
@@ -23,6 +24,8 @@ from lib.processes import BUILD, BenchmarkError
 
 READ_OPERATIONS = ["stat", "stat-cold", "open-read", "open-read-cold", "readdir", "readdir-cold"]
 CHANGE_OPERATIONS = [["create", "unlink"], ["create-sync", "unlink-sync"]]
+# For a second after a change brokerfs lets the kernel keep nothing of what changed.
+SETTLE_SECONDS = 1.2
 
 
 class Run:
@@ -60,6 +63,7 @@ def measure(all_targets, run, options, results, raw):
              for threads in ([1] if group[0].startswith("readdir") else options.threads)]
     for round_number in range(1, options.rounds + 1):
         processes.progress(f"round {round_number} of {options.rounds}")
+        time.sleep(SETTLE_SECONDS)
         for step, (group, threads) in enumerate(steps):
             shift = (round_number + step) % len(all_targets)
             for target in all_targets[shift:] + all_targets[:shift]:

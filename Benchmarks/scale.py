@@ -14,7 +14,9 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import statistics
+import time
 from pathlib import Path
 
 from lib import node, population, processes, report, svg, targets
@@ -24,11 +26,14 @@ DOCS = BUILD.parent.parent / "docs"
 READS = ["stat", "stat-cold", "open-read", "open-read-cold"]
 USERS = 5
 WARM_REPEATS = 3
+BUSY_PAUSE, SETTLE = 0.1, 1
 # What a tmpfs needs for a file of up to one page: the page, the inode and the name.
 TMPFS_FILE_BYTES = 6 << 10
 LISTINGS = [("ls-cold", "ls -U . | wc -l"), ("ls-warm", "ls -U . | wc -l"),
             ("find", "find . -maxdepth 1 -type f | wc -l")]
-USER_COMMANDS = [("user ls -l", "ls -l users/{}/sessions"), ("user grep -r", "grep -r mfa users/{}"),
+LONG_LISTING = "ls -lU . | awk '{s += $5} END {print int(s / (NR - 1))}'"
+USER_COMMANDS = [("user ls -l", "ls -l users/{}/sessions"),
+                 ("user grep -r", "grep -r mfa users/{}"),
                  ("user du -s", "du -s users/{}"), ("user tar", "tar cf - users/{} | cat")]
 # Table: what the reader sees for each step, in this order.
 STEPS = {
@@ -37,9 +42,11 @@ STEPS = {
     "start-killed": "start after SIGKILL", "stop": "clean stop",
     "start-stopped": "start after a clean stop",
     "ls-cold": "`ls -U sessions`, cold", "ls-warm": "`ls -U sessions`, again",
-    "find": "`find sessions -type f`", "stat": "`stat` of one session, warm",
-    "stat-cold": "the same, cold", "open-read": "`open`, `read`, `close`, warm",
-    "open-read-cold": "the same, cold", "user ls -l": "`ls -l users/X/sessions`",
+    "ls-long": "`ls -lU sessions`, first time",
+    "find": "`find sessions -type f`", "stat": "`stat`, warm",
+    "stat-busy": "`stat`, warm, while sessions are made",
+    "stat-cold": "`stat`, cold", "open-read": "`open`, `read`, `close`, warm",
+    "open-read-cold": "`open`, `read`, `close`, cold", "user ls -l": "`ls -l users/X/sessions`",
     "user grep -r": "`grep -r users/X`", "user du -s": "`du -s users/X`",
     "user tar": "`tar` of `users/X`", "members": "`cat groups/everyone/members`",
     "add-ten": "add one member to a group of 10", "add-everyone": "to the group of everyone",
@@ -48,6 +55,7 @@ STEPS = {
 CHART = {"load": "load", "ls-cold": "ls -U sessions, cold", "ls-warm": "ls -U sessions, warm",
          "start-killed": "start after SIGKILL", "add-everyone": "add a member to everyone",
          "rmdir": "revoke all of one user", "stat-cold": "stat one, cold",
+         "stat-busy": "stat one, sessions being made",
          "open-read": "open+read one, warm", "stat": "stat one, warm"}
 
 
@@ -124,6 +132,10 @@ class Measurement:
         for line in processes.run_client(arguments, target, self.scratch):
             self.record(line["op"], line["ns_per_op"] / 1e9, target.label)
 
+    def list_long(self, directory, target):
+        """Asks for every file's attributes; returns their average size."""
+        return int(self.shell("ls-long", LONG_LISTING, directory, target))
+
     def expect(self, step, found, wanted):
         if found != wanted:
             raise processes.BenchmarkError(f"{step}: {found} instead of {wanted}")
@@ -140,6 +152,28 @@ class Measurement:
         path = f"groups/{population.EVERYONE}/members"
         output = self.shell("members", f"cat {path} | wc -l", self.node.mountpoint, self.node)
         self.expect("members", int(output), max(self.members, self.people.users))
+
+    def read_busy(self, directory, user):
+        """Reads by chance while somebody else makes a few sessions a second."""
+        body = self.scratch / "busy"
+        template = (BUILD.parent / "session.json").read_text()
+        body.write_text(template.replace('"alice"', json.dumps(user)))
+        script = (f"for ((turn = 0;; turn++)); do sed s/@ID@/busy-$turn/ {body} "
+                  f">sessions/busy-$turn || exit; sleep {BUSY_PAUSE}; done")
+        with open(self.scratch / "busy.log", "w") as log:
+            writer = processes.start(["bash", "-c", script], log, cwd=self.node.mountpoint)
+            try:
+                time.sleep(SETTLE)
+                [line] = processes.run_client(
+                    ["fsbench", "--sample", self.options.sample, directory, "stat"],
+                    self.node, self.scratch)
+                if writer.poll() is not None:
+                    words = (self.scratch / "busy.log").read_text()
+                    raise processes.BenchmarkError(f"no session could be made: {words[-500:]}")
+            finally:
+                os.killpg(writer.pid, signal.SIGTERM)
+                writer.wait()
+        self.record("stat-busy", line["ns_per_op"] / 1e9)
 
     def change(self, users):
         """Adds members one by one; takes all sessions of some users, one by one and at once."""
@@ -160,16 +194,18 @@ class Measurement:
         self.fill()
         self.restart()
         users = self.people.typical_users(3 * USERS)
-        self.list_and_read(self.node.mountpoint / "sessions", self.node)
+        sessions = self.node.mountpoint / "sessions"
+        self.list_and_read(sessions, self.node)
         self.record_memory("after listing and reading")
         self.read_users(users[:USERS])
         self.record_memory("after reading the big group")
-        sizes, _ = node.seconds_of("ls -lU . | awk '{s += $5} END {print int(s / (NR - 1))}'",
-                                   self.node, self.scratch, self.node.mountpoint / "sessions")
+        average = self.list_long(sessions, self.node)
+        self.record_memory("after `ls -l sessions`: all inodes known to the kernel")
+        self.read_busy(sessions, users[0])
         self.change(users[USERS:])
         self.record_memory("at the end")
         self.record("stop-end", self.node.stop())
-        return int(sizes)
+        return average
 
 
 class Tmpfs(targets.TmpfsTarget):
@@ -208,6 +244,7 @@ def measure(size, options, parent, write):
     try:
         tmpfs.start()
         measurement.list_and_read(tmpfs.directory, tmpfs)
+        measurement.list_long(tmpfs.directory, tmpfs)
     finally:
         tmpfs.stop()
 
@@ -283,7 +320,7 @@ def draw(lines, sizes, path):
     listed = [(size, lines.seconds(size, "ls-warm", "tmpfs")) for size in sizes]
     series.append(("~ls -U on tmpfs, warm", [point for point in listed if point[1]]))
     svg.lines(path, "What it costs against how much there is", "sessions", "time", series,
-              lambda value: f"{value:,.0f}", report.duration)
+              lambda value: f"{value:,.0f}", report.round_duration)
 
 
 def parse_options():

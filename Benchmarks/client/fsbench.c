@@ -351,7 +351,8 @@ static void measure(const struct operation *op, struct names *found, struct name
 
 static int usage(void) {
     fputs("usage: fsbench [--label L] [--round R] [--threads T] [--seed S] [--match PREFIX]\n"
-          "               [--sample N] [--count N] [--name-prefix P] [--body FILE] DIRECTORY OPERATION...\n"
+          "               [--sample N] [--count N] [--name-prefix P] [--body FILE]\n"
+          "               DIRECTORY OPERATION...\n"
           "operations:", stderr);
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         fprintf(stderr, " %s", operations[i].name);

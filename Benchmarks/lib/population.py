@@ -7,7 +7,7 @@ that none expires while it is measured. What `generate` has no flag for comes as
 
 import json
 import re
-import subprocess
+import sys
 import time
 from collections import Counter
 
@@ -27,7 +27,7 @@ class Population:
     def __init__(self, binary, sessions, seed):
         self.users, self.groups = max(sessions // 10, 1), max(sessions // 100, 1)
         sizes = {"sessions": sessions, "users": self.users, "groups": self.groups,
-                 "memberships": sessions, "seed": seed}
+                 "memberships": min(sessions, self.users * self.groups), "seed": seed}
         self.command = [binary, "generate"]
         for name, value in sizes.items():
             self.command += [f"--{name}", str(value)]
@@ -37,7 +37,7 @@ class Population:
         """Writes the lines as they come; returns the seconds."""
         begin = time.perf_counter()
         with open(path, "wb") as output:
-            child = processes.start(self.command, output, errors=subprocess.DEVNULL)
+            child = processes.start(self.command, output, errors=sys.stderr)
             if child.wait(GENERATE_SECONDS_MAX) != 0:
                 raise processes.BenchmarkError(f"{' '.join(self.command)} failed")
         return time.perf_counter() - begin

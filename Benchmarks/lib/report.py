@@ -113,6 +113,14 @@ def duration(seconds):
     return f"{number(seconds)} s"
 
 
+def round_duration(seconds):
+    """For an axis: as 10 ms."""
+    for unit, scale in (("µs", 1e6), ("ms", 1e3)):
+        if round(seconds * scale) < 1000:
+            return f"{seconds * scale:g} {unit}"
+    return f"{seconds:g} s"
+
+
 def size(bytes_count):
     return f"{number(bytes_count / (1 << 20))} MiB"
 

@@ -11,7 +11,8 @@ LABEL_PIXELS = 17
 # One hue a line, of even weight on its background; the second is for a dark one.
 COLOURS = [("#0b62c4", "#5aa9ff"), ("#c2410c", "#ff9a5c"), ("#15803d", "#4fd07f"),
            ("#a21caf", "#ea8bf5"), ("#7c5e00", "#e3c04b"), ("#0e7490", "#52cfe4"),
-           ("#be123c", "#ff8299"), ("#5b5bd6", "#a9a5ff"), ("#52525b", "#b4b8c2")]
+           ("#be123c", "#ff8299"), ("#5b5bd6", "#a9a5ff"), ("#52525b", "#b4b8c2"),
+           ("#8a4b2a", "#d9a07c")]
 
 
 class Axis:
@@ -24,8 +25,8 @@ class Axis:
         if logarithmic:
             self.low = 10.0 ** math.floor(math.log10(self.low))
             self.high = max(10.0 ** math.ceil(math.log10(self.high) - 1e-9), self.low * 10)
-        elif self.high == self.low:
-            self.high = self.low + 1
+        else:
+            self.low, self.high = min(self.low, 0), max(self.high, 1)
 
     def at(self, value):
         scale = math.log10 if self.logarithmic else float
@@ -113,8 +114,9 @@ def lines(path, title, x_label, y_label, series, write_x, write_y, log_y=True, d
         parts += [f'<circle class="m{hue}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
                   for x, y in places if dots]
         end = WIDTH - RIGHT
-        parts.append(f'<path class="l{hue}" d="M{places[-1][0] + 5:.1f} {places[-1][1]:.1f}'
-                     f'L{end + 12} {labels[number]:.1f}h14"{dash}/>')
+        # Without dots the names are a legend, and no line leads to them.
+        lead = f"M{places[-1][0] + 5:.1f} {places[-1][1]:.1f}L" if dots else "M"
+        parts.append(f'<path class="l{hue}" d="{lead}{end + 12} {labels[number]:.1f}h14"{dash}/>')
         parts.append(text(end + 32, labels[number] + 4, name.removeprefix("~")))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
