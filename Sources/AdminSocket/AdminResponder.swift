@@ -112,6 +112,7 @@ extension Brokerfs_Admin_Mount {
             $0.requests = mount.requests
             $0.cacheableRequests = mount.cacheableRequests
             $0.openHandles = UInt64(max(0, mount.openHandles))
+            $0.inodes = UInt64(mount.inodes)
         }
     }
 }

@@ -23,6 +23,8 @@ package struct AdminMount: Sendable {
     package var requests: UInt64
     package var cacheableRequests: UInt64
     package var openHandles: Int
+    /// Files the kernel knows.
+    package var inodes: Int
 
     /// Makes it from its parts.
     package init(
@@ -30,12 +32,14 @@ package struct AdminMount: Sendable {
         kind: MountKind,
         requests: UInt64,
         cacheableRequests: UInt64,
-        openHandles: Int
+        openHandles: Int,
+        inodes: Int
     ) {
         self.directory = directory
         self.kind = kind
         self.requests = requests
         self.cacheableRequests = cacheableRequests
         self.openHandles = openHandles
+        self.inodes = inodes
     }
 }

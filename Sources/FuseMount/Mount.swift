@@ -122,6 +122,7 @@ package final class Mount: Sendable {
             requests: server.requests.all.load(ordering: .relaxed),
             cacheableRequests: server.requests.cacheable.load(ordering: .relaxed),
             openHandles: server.openHandles.load(ordering: .relaxed),
+            inodes: server.files.inodeCount,
             waitingRequests: server.pending.count,
             waitingNotifications: notifications.waiting,
             sentNotifications: notifications.sent,

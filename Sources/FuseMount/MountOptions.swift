@@ -59,6 +59,8 @@ package struct MountStatistics: Equatable, Sendable {
     package var cacheableRequests: UInt64
     /// Open files and directories.
     package var openHandles: Int
+    /// Files the kernel knows.
+    package var inodes: Int
     /// Changes that wait for their commit.
     package var waitingRequests: Int
     package var waitingNotifications: Int

@@ -129,7 +129,8 @@ extension AdminMount {
             kind: mount.kind,
             requests: statistics.requests,
             cacheableRequests: statistics.cacheableRequests,
-            openHandles: statistics.openHandles
+            openHandles: statistics.openHandles,
+            inodes: statistics.inodes
         )
     }
 }

@@ -119,9 +119,10 @@ private struct MountSummary: Encodable {
     var requests: UInt64
     var cacheableRequests: UInt64
     var openHandles: UInt64
+    var inodes: UInt64
 
     enum CodingKeys: String, CodingKey {
-        case directory, kind, requests
+        case directory, kind, requests, inodes
         case cacheableRequests = "cacheable_requests"
         case openHandles = "open_handles"
     }
@@ -132,5 +133,6 @@ private struct MountSummary: Encodable {
         requests = mount.requests
         cacheableRequests = mount.cacheableRequests
         openHandles = mount.openHandles
+        inodes = mount.inodes
     }
 }

@@ -235,6 +235,7 @@ struct MountReport: Decodable {
     var kind: String
     var requests: Int
     var openHandles: Int
+    var inodes: Int
 
     static func all(of node: MountedNode) throws -> [MountReport] {
         struct Answer: Decodable { var mounts: [MountReport] }

@@ -334,6 +334,9 @@ package nonisolated struct Brokerfs_Admin_Mount: Sendable {
 
   package var openHandles: UInt64 = 0
 
+  /// Files the kernel knows.
+  package var inodes: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1076,7 +1079,7 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Brokerfs_Admin_Mount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Mount"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}directory\0\u{1}kind\0\u{1}requests\0\u{3}cacheable_requests\0\u{3}open_handles\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}directory\0\u{1}kind\0\u{1}requests\0\u{3}cacheable_requests\0\u{3}open_handles\0\u{1}inodes\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1089,6 +1092,7 @@ nonisolated extension Brokerfs_Admin_Mount: SwiftProtobuf.Message, SwiftProtobuf
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.requests) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.cacheableRequests) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.openHandles) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.inodes) }()
       default: break
       }
     }
@@ -1110,6 +1114,9 @@ nonisolated extension Brokerfs_Admin_Mount: SwiftProtobuf.Message, SwiftProtobuf
     if self.openHandles != 0 {
       try visitor.visitSingularUInt64Field(value: self.openHandles, fieldNumber: 5)
     }
+    if self.inodes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.inodes, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1119,6 +1126,7 @@ nonisolated extension Brokerfs_Admin_Mount: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.requests != rhs.requests {return false}
     if lhs.cacheableRequests != rhs.cacheableRequests {return false}
     if lhs.openHandles != rhs.openHandles {return false}
+    if lhs.inodes != rhs.inodes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
