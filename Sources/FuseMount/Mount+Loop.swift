@@ -189,6 +189,7 @@ extension Mount {
         if loop.waitUntilFinished(milliseconds: 100) { return }
         // The session stays allocated for the threads that still use it.
         server.node.remove(self)
+        connectionGuard?.stop()
         loop.finish()
     }
 
@@ -228,6 +229,7 @@ extension Mount {
         // A connection that was aborted leaves its mount behind. The number of the device may be
         // another mount's by now, but that one is not dead.
         if isOurs, MountPoint.state(of: directory) == .dead { _ = MountPoint.detach(directory) }
+        connectionGuard?.stop()
         loop.finish()
     }
 

@@ -25,6 +25,7 @@ package final class Mount: Sendable {
     /// Of the connection, from the mount table; nil where it was not found there.
     let deviceMinor: UInt32?
     let loop = LoopState()
+    let connectionGuard: ConnectionGuard?
 
     init(
         server: FuseServer,
@@ -40,6 +41,10 @@ package final class Mount: Sendable {
         directory = attachment.directory
         limitations = attachment.limitations
         deviceMinor = MountTableLine.topmost(on: attachment.directory)?.deviceMinor
+        connectionGuard = ConnectionGuard(deviceMinor: deviceMinor)
+        if connectionGuard == nil {
+            log.warning("a killed node may leave its mount hung: /sys/fs/fuse is not writable")
+        }
     }
 
     /// Mounts a node, and returns when the kernel is connected and the root answers.

@@ -55,10 +55,6 @@ extension MountPoint {
         let path = canonical(directory)
         guard let line = MountTableLine.topmost(on: path) else { throw .missing(directory) }
         guard line.type == brokerfsType else { throw .alreadyMounted(path, type: line.type) }
-        if access("\(connections)/\(line.deviceMinor)", F_OK) != 0 {
-            // Where nobody has mounted it yet; an ordinary user cannot, and gets `false`.
-            _ = mount("none", connections, "fusectl", 0, nil)
-        }
         let isAborted = abortConnection(line.deviceMinor)
         guard MountTableLine.topmost(on: path) == line, detach(path),
             MountTableLine.topmost(on: path)?.deviceMinor != line.deviceMinor
@@ -70,10 +66,19 @@ extension MountPoint {
     ///
     /// Source: fusectl in Documentation/filesystems/fuse.rst of Linux.
     static func abortConnection(_ deviceMinor: UInt32) -> Bool {
-        let descriptor = open("\(connections)/\(deviceMinor)/abort", O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
+        guard let descriptor = openAbort(deviceMinor) else { return false }
         defer { close(descriptor) }
         return write(descriptor, "1", 1) == 1
+    }
+
+    /// The file whose first written byte ends a connection; nil where it is not ours to open.
+    static func openAbort(_ deviceMinor: UInt32) -> Int32? {
+        if access("\(connections)/\(deviceMinor)", F_OK) != 0 {
+            // Where nobody has mounted it yet; an ordinary user cannot.
+            _ = mount("none", connections, "fusectl", 0, nil)
+        }
+        let descriptor = open("\(connections)/\(deviceMinor)/abort", O_WRONLY | O_CLOEXEC)
+        return descriptor < 0 ? nil : descriptor
     }
 
     private static func waitingRequests(_ deviceMinor: UInt32) -> Int? {
