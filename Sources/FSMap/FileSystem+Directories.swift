@@ -56,7 +56,7 @@ extension FileSystem {
         view: any IdentityView,
         _ body: (DirectoryEntry, Entry?) -> Bool
     ) throws(FSError) {
-        let directory = try directory(inode)
+        let directory = try openDirectory(inode)
         try list(inode, handle, after: offset, view: view) { listed, node, known throws(FSError) in
             guard let node else { return body(listed, nil) }
             var found = known
@@ -80,6 +80,15 @@ extension FileSystem {
         }
     }
 
+    /// The node of a directory that somebody has open; ENOENT where it is gone, as readdir(3) says.
+    private func openDirectory(_ inode: UInt64) throws(FSError) -> Node {
+        do {
+            return try directory(inode)
+        } catch .stale {
+            throw .notFound
+        }
+    }
+
     private typealias Body = (DirectoryEntry, Node?, Presence?) throws(FSError) -> Bool
 
     private func list(
@@ -89,13 +98,11 @@ extension FileSystem {
         view: any IdentityView,
         _ body: Body
     ) throws(FSError) {
-        let node = try directory(inode)
         guard let open = state.withLock({ $0.directories[handle] }), open.inode == inode else {
             throw .badHandle
         }
-        guard let own = try presence(of: node, view: view) else {
-            throw try missing(node, view: view)
-        }
+        let node = try openDirectory(inode)
+        guard let own = try presence(of: node, view: view) else { throw .notFound }
         if offset < 1 {
             let dot = DirectoryEntry(name: ".", number: own.number, kind: .directory, offset: 1)
             guard try body(dot, nil, nil) else { return }

@@ -177,6 +177,27 @@ struct TreeTests {
         }
     }
 
+    @Test("a directory that goes while it is read ends with ENOENT, as readdir(3) has it")
+    func goneWhileRead() throws {
+        var fixture = Fixture()
+        try fixture.putSession("s1", user: "u")
+        let inode = try fixture.find("users/u/sessions").inode
+        let handle = try fixture.files.openDirectory(inode, view: fixture.state).handle
+        defer { fixture.files.releaseDirectory(handle) }
+        fixture.apply(.revoke(.session("s1"), reason: ""))
+        #expect(throws: FSError.notFound) {
+            try fixture.files.readDirectory(
+                inode,
+                handle: handle,
+                after: 0,
+                view: fixture.state
+            ) { _ in true }
+        }
+        #expect(throws: FSError.stale) {
+            try fixture.files.openDirectory(inode, view: fixture.state)
+        }
+    }
+
     @Test("offsets survive changes: nothing is skipped or repeated while entries come and go")
     func offsets() throws {
         var fixture = Fixture()

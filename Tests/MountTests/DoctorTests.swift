@@ -45,21 +45,23 @@ import Testing
         try Shell.check("mountpoint -q \(control) || mount -t fusectl none \(control)")
         let node = try MountedNode()
         let other = try MountedNode()
-        Glibc.kill(node.pid, SIGSTOP)
+        node.stop()
         let client = Process()
         client.executableURL = URL(fileURLWithPath: "/usr/bin/stat")
         client.arguments = ["-f", node.mount]
         client.standardError = FileHandle.nullDevice
         try client.run()
-        usleep(200_000)
-        let found = doctor(node, "--json")
-        #expect(found.status == 1)
         struct Report: Decodable {
             var state: String
             var waiting: Int
         }
-        let report = try JSONDecoder().decode(Report.self, from: Data(found.output.utf8))
-        #expect(report.state == "hung")
+        var report = Report(state: "", waiting: 0)
+        for _ in 0..<10 where report.waiting == 0 {
+            let found = doctor(node, "--json")
+            #expect(found.status == 1)
+            report = try JSONDecoder().decode(Report.self, from: Data(found.output.utf8))
+            #expect(report.state == "hung")
+        }
         #expect(report.waiting >= 1)
         #expect(isMounted(node) && client.isRunning)
         #expect(doctor(node, "--fix").status == 0)

@@ -77,7 +77,7 @@ import Testing
         for round in 0..<10 {
             let writer = try startWriter(node, round: round, journal: node.root + "/journal")
             usleep(100_000)
-            Glibc.kill(node.pid, SIGSTOP)
+            node.stop()
             // Not waited for: a request that a thread took before it stopped cannot be killed.
             _ = Shell.run("timeout -s KILL 0.1 touch \(node.mount)/sessions/never >&/dev/null &")
             usleep(150_000)
