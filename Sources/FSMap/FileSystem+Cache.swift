@@ -10,17 +10,39 @@ extension FileSystem {
     /// From here on answers about it are not to be believed for long, and revoked sessions that
     /// are open cannot be read any more.
     package func willApply(_ effects: [Effect], now: UInt64) {
-        let touches: [Touch]? =
-            effects.count <= options.invalidatedNamesMax
-            ? effects.flatMap(Touch.touches(of:)) : nil
+        let touches = isBulk(effects) ? nil : effects.flatMap(Touch.touches(of:))
         state.withLock { state in
-            for effect in effects {
-                guard case .recordRemoved(let type, let id, users: _, revoked: true) = effect
-                else { continue }
-                state.refuse(.record(type, id))
-                if type == .session { state.refuse(.session(id)) }
-            }
+            refuseRevoked(in: effects, &state) { _, _ in }
             state.recent.announce(touches?.compactMap(\.key), now: now)
+        }
+    }
+
+    /// Too many to name: the kernel is told to forget every name it has.
+    private func isBulk(_ effects: [Effect]) -> Bool {
+        effects.count > options.invalidatedNamesMax
+    }
+
+    /// Whoever has a revoked file open cannot read it any more; `body` is called with its inodes.
+    ///
+    /// In a bulk only the open files are looked for, where files are opened at all: whoever wants
+    /// to open another one, or asks about it, is answered from the state.
+    private func refuseRevoked(
+        in effects: [Effect],
+        _ state: inout State,
+        _ body: (UInt64, InodeTable.Inode) -> Void
+    ) {
+        let isSearch = isBulk(effects) && !options.kind.isOpenless
+        let open = isSearch ? Set(state.files.values.map(\.node)) : []
+        if isSearch, open.isEmpty { return }
+        for effect in effects {
+            guard case .recordRemoved(let type, let id, users: _, revoked: true) = effect else {
+                continue
+            }
+            let nodes: [Node] =
+                type == .session ? [.session(id), .record(type, id)] : [.record(type, id)]
+            for node in nodes where !isSearch || open.contains(node) {
+                state.inodes.removeAll(node, .revoked, body)
+            }
         }
     }
 
@@ -35,7 +57,7 @@ extension FileSystem {
         var batch = InvalidationBatch(
             namesMax: options.invalidatedNamesMax
         )
-        let isBulk = effects.count > options.invalidatedNamesMax
+        let isBulk = isBulk(effects)
         if isBulk { batch.addEverything() }
         for effect in isBulk ? addRevoked(in: effects, to: &batch) : effects {
             for touch in Touch.touches(of: effect) where batch.isNew(touch) {
@@ -52,23 +74,18 @@ extension FileSystem {
         to batch: inout InvalidationBatch
     ) -> [Effect] {
         var rest: [Effect] = []
-        var principals: Set<[UInt8]> = []
+        var last: [String] = []
         state.withLock { state in
-            for effect in effects {
-                switch effect {
-                case .recordRemoved(.session, let id, let users, revoked: true):
-                    for node in [Node.session(id), .record(.session, id)] {
-                        for inode in state.inodes.all(node)
-                        where state.inodes[inode]?.isUncommitted == false {
-                            state.inodes.remove(inode, .revoked)
-                            batch.add(.content(inode: inode))
-                        }
-                    }
-                    let principal: [UInt8] = users.flatMap { Array($0.utf8) + [0] }
-                    if principals.insert(principal).inserted { rest.append(effect) }
-                case .unlisted(.sessions, _): break
-                default: rest.append(effect)
-                }
+            refuseRevoked(in: effects, &state) { inode, _ in batch.add(.content(inode: inode)) }
+        }
+        for effect in effects {
+            switch effect {
+            case .recordRemoved(.session, id: _, let users, revoked: true):
+                guard !users.elementsEqual(last, by: { $0.isSame(as: $1) }) else { continue }
+                last = users
+                rest.append(effect)
+            case .unlisted(.sessions, _): break
+            default: rest.append(effect)
             }
         }
         return rest
@@ -321,14 +338,5 @@ extension Node {
     /// What makes a kernel forget all it has of an inode of this node but its names.
     fileprivate func forgetting(_ inode: UInt64) -> Invalidation {
         kind == .directory ? .listing(directory: inode) : .content(inode: inode)
-    }
-}
-
-extension FileSystem.State {
-    /// Whoever has the file open cannot read it any more.
-    mutating func refuse(_ node: Node) {
-        for inode in inodes.all(node) where inodes[inode]?.isUncommitted == false {
-            inodes.remove(inode, .revoked)
-        }
     }
 }

@@ -135,7 +135,7 @@ struct InodeTable {
         while names.count < limit, steps < Self.searchStepsMax {
             steps += 1
             searched = searched < last ? searched + 1 : FileSystem.rootInode + 1
-            guard let entry = inodes[searched], entry.handles.isEmpty, entry.removal == nil,
+            guard let entry = inodes[searched], entry.handles.isEmpty,
                 entry.node.kind != .directory, !entry.isUncommitted, !entry.node.name.isEmpty
             else { continue }
             let name = entry.node.name
@@ -168,6 +168,27 @@ struct InodeTable {
         current[entry.node] = nil
         if case .groupSessions = entry.node { groupSessionsCount -= 1 }
         others[entry.node, default: []].append(inode)
+    }
+
+    /// No inode of a file but those not committed yet stands for anything from now on.
+    ///
+    /// `body` is called with each of them, those removed before included.
+    mutating func removeAll(
+        _ node: Node,
+        _ removal: Removal,
+        _ body: (UInt64, Inode) -> Void = { _, _ in }
+    ) {
+        if let inode = current.removeValue(forKey: node) {
+            others[node, default: []].append(inode)
+        }
+        guard !others.isEmpty, let known = others[node] else { return }
+        for inode in known {
+            guard let entry = inodes[inode], !entry.isUncommitted else { continue }
+            if entry.removal == nil || entry.removal == .superseded {
+                inodes[inode]?.removal = removal
+            }
+            body(inode, entry)
+        }
     }
 
     /// Whether the two numbers can be of one object.

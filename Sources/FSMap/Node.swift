@@ -45,8 +45,8 @@ package enum Node: Sendable {
 extension Node: Hashable {
     package static func == (left: Node, right: Node) -> Bool {
         let (left, right) = (left.identity, right.identity)
-        return left.kind == right.kind && left.first.utf8.elementsEqual(right.first.utf8)
-            && left.second.utf8.elementsEqual(right.second.utf8)
+        return left.kind == right.kind && left.first.isSame(as: right.first)
+            && left.second.isSame(as: right.second)
     }
 
     package func hash(into hasher: inout Hasher) {

@@ -99,12 +99,20 @@ package struct ReplayPlan: Sendable {
         isKnown: (Node) -> Bool
     ) -> [Replay] {
         var seen: Set<Replay> = []
-        return effects.flatMap(Replay.replays(of:)).filter { replay in
-            guard seen.insert(replay).inserted, !isOwn(replay), isKnown(replay.directory) else {
-                return false
+        var planned: [Replay] = []
+        for effect in effects {
+            // A bulk is beyond the rate; it costs nothing to say so.
+            if effect.isOfSession, !hasSessionsLeft(now) {
+                skipped += 1
+                continue
             }
-            return !replay.isSession || takeSession(now)
+            for replay in Replay.replays(of: effect)
+            where isKnown(replay.directory) && !isOwn(replay) && seen.insert(replay).inserted {
+                if replay.isSession, !takeSession(now) { continue }
+                planned.append(replay)
+            }
         }
+        return planned
     }
 
     private func isOwn(_ replay: Replay) -> Bool {
@@ -115,16 +123,31 @@ package struct ReplayPlan: Sendable {
         }
     }
 
-    private mutating func takeSession(_ now: UInt64) -> Bool {
+    private mutating func hasSessionsLeft(_ now: UInt64) -> Bool {
         if now - min(now, secondStart) >= 1_000_000_000 {
             secondStart = now
             sessionsLeft = sessionsPerSecond
         }
-        guard sessionsLeft > 0 else {
+        return sessionsLeft > 0
+    }
+
+    private mutating func takeSession(_ now: UInt64) -> Bool {
+        guard hasSessionsLeft(now) else {
             skipped += 1
             return false
         }
         sessionsLeft -= 1
         return true
+    }
+}
+
+extension Effect {
+    fileprivate var isOfSession: Bool {
+        switch self {
+        case .recordWritten(.session, id: _, created: _, users: _),
+            .recordRemoved(.session, id: _, users: _, revoked: _):
+            true
+        default: false
+        }
     }
 }

@@ -21,7 +21,8 @@ package protocol MountObserver: AnyObject, Sendable {
 
 /// The machine room: a replica with its threads, clocks and files.
 ///
-/// LOCK ORDER: none of the locks here is held while another one, or an observer, is called.
+/// LOCK ORDER: none of the locks here is held while another one, or an observer, is called; but
+/// `eventLog` is held while `unwritten` is emptied into it.
 /// Threads: `replica` owns the ``Replica``; `disk` makes entries durable; `flush` writes the
 /// state's own files; `reply` tells the mounts and answers.
 package final class LocalNode: Sendable {
@@ -91,13 +92,13 @@ package final class LocalNode: Sendable {
             flushes: flushes
         )
         let shelf = DiskDesk(log: entries, jobs: disk, inbox: inbox, logger: log)
-        let (store, inbox, logger) = (store, inbox, log)
+        let (store, inbox, shared, logger) = (store, inbox, shared, log)
         threads.withLock {
             $0 = [
                 WorkerThread("replica") { desk.run() },
                 WorkerThread("disk") { shelf.run() },
                 WorkerThread("flush") { flushStore(store, flushes, inbox, logger) },
-                WorkerThread("reply") { answer(replies) },
+                WorkerThread("reply") { answer(replies, shared) },
             ]
         }
     }

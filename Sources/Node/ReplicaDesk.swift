@@ -162,12 +162,13 @@ func flushStore(
 /// The reply thread.
 ///
 /// Content goes before the reply, names after it (ARCHITECTURE.md, rule 4).
-func answer(_ jobs: Mailbox<ReplyJob>) {
+func answer(_ jobs: Mailbox<ReplyJob>, _ shared: SharedState) {
     while let waiting = jobs.takeAll() {
         for job in waiting {
             let names = job.effects.isEmpty ? [] : job.observers.map { $0.didApply(job.effects) }
             for (completion, result) in job.replies { completion(result) }
             for invalidate in names { invalidate() }
         }
+        shared.writeEvents()
     }
 }

@@ -17,6 +17,8 @@ final class SharedState: Sendable {
     private let completions = Mutex(Completions())
     private let progress = Mutex(Progress())
     private let eventLog = Mutex(EventLog())
+    /// Changes without a line in the log yet; whoever wants to see the log writes them first.
+    private let unwritten = Mutex<[Change]>([])
 
     private struct Completions {
         var next: UInt64 = 1
@@ -111,13 +113,31 @@ final class SharedState: Sendable {
         )
     }
 
-    var events: EventLog { eventLog.withLock { $0 } }
+    var events: EventLog {
+        eventLog.withLock { log in
+            writeEvents(to: &log)
+            return log
+        }
+    }
 
+    /// Nobody's answer waits until the lines are written.
     func record(_ changes: [Change]) {
         guard !changes.isEmpty else { return }
-        eventLog.withLock { log in
-            for change in changes { log.append(change) }
+        unwritten.withLock { $0 += changes }
+    }
+
+    /// Writes the lines that nobody has asked for yet, so that they do not heap up.
+    func writeEvents() {
+        guard !unwritten.withLock({ $0.isEmpty }) else { return }
+        eventLog.withLock { writeEvents(to: &$0) }
+    }
+
+    private func writeEvents(to log: inout EventLog) {
+        let changes = unwritten.withLock { unwritten in
+            defer { unwritten = [] }
+            return unwritten
         }
+        for change in changes { log.append(change) }
     }
 
     /// The newest retained changes become the beginning of `events/all.jsonl`.
@@ -137,6 +157,7 @@ final class SharedState: Sendable {
                 let last = changes.last
             {
                 record(changes)
+                writeEvents()
                 version = last.version
             }
         } catch {

@@ -42,7 +42,9 @@ extension Application {
     ) throws(ApplyError) {
         let before = old?.facts.userID ?? ""
         let after = new?.facts.userID ?? ""
-        guard !before.isSame(as: after) else { return }
+        guard !before.isSame(as: after) else {
+            return listAgain(id, of: after, old: old, new: new)
+        }
         let now = at
         if !before.isEmpty, let old {
             unlist(id, old.number, in: .sessions(ofUser: before))
@@ -52,12 +54,30 @@ extension Application {
             }
         }
         if !after.isEmpty, let new {
-            list(id, new.number, in: .sessions(ofUser: after))
+            list(
+                id,
+                new.number,
+                in: .sessions(ofUser: after),
+                row: ListedSession(id, new).row
+            )
             try changePrincipal(after) {
                 $0.sessionCount += 1
                 $0.sessionsModifiedAt = now
             }
         }
+    }
+
+    /// The name stays; what the listing says about the session follows its header.
+    private mutating func listAgain(
+        _ id: String,
+        of user: String,
+        old: RecordHeader?,
+        new: RecordHeader?
+    ) {
+        guard !user.isEmpty, let old, let new else { return }
+        let listed = ListedSession(id, new)
+        guard listed != ListedSession(id, old) else { return }
+        transaction.put(Key.listing(.sessions(ofUser: user), new.number), listed.row)
     }
 
     private mutating func indexMemberships(
@@ -127,7 +147,7 @@ extension Application {
         _ id: String,
         _ change: (inout PrincipalRow) -> Void
     ) throws(ApplyError) {
-        let stored = try read { () throws(StoreError) in try reader.principal(id) }
+        let stored = try knownPrincipal(id)
         var row = stored ?? PrincipalRow()
         change(&row)
         row.modifiedAt = at
@@ -136,11 +156,16 @@ extension Application {
             list(id, row.number, in: .principals)
         }
         if row.hasUser || row.hasDirectoryUser || row.sessionCount > 0 {
-            transaction.put(Key.principal(id), Row.encode(row.row))
+            principals[HashedKey(bytes: Key.principal(id))] = .some(row)
         } else {
-            transaction.delete(Key.principal(id))
+            principals[HashedKey(bytes: Key.principal(id))] = .some(nil)
             unlist(id, row.number, in: .principals)
         }
+    }
+
+    private func knownPrincipal(_ id: String) throws(ApplyError) -> PrincipalRow? {
+        if let known = principals[HashedKey(bytes: Key.principal(id))] { return known }
+        return try read { () throws(StoreError) in try reader.principal(id) }
     }
 
     /// A group appears with its record or first member and vanishes with the last of them.
@@ -194,8 +219,14 @@ extension Application {
         }
     }
 
-    mutating func list(_ id: String, _ number: UInt64, in collection: IdentityCollection) {
-        transaction.put(Key.listing(collection, number), Array(id.utf8))
+    /// `row` nil: nothing is said but the id.
+    mutating func list(
+        _ id: String,
+        _ number: UInt64,
+        in collection: IdentityCollection,
+        row: [UInt8]? = nil
+    ) {
+        transaction.put(Key.listing(collection, number), row ?? Array(id.utf8))
         if Self.mayBeCutShort(id) {
             let key = Key.nameSuffix(Digest.nameSuffix(of: id), in: collection)
             transaction.put(key, Array(id.utf8))

@@ -47,13 +47,29 @@ extension Application {
             }
             guard principal != nil || account != nil else { throw .refused(.notFound(id: user)) }
         }
-        let sessions = try read { () throws(StoreError) in
-            try reader.entries(in: .sessions(ofUser: user), after: 0, limit: .max)
-        }
-        for session in sessions {
-            _ = try revokeRecord(.session, session.id, reason: reason)
-        }
+        let sessions = try read { () throws(StoreError) in try reader.sessions(of: user) }
+        try revoke(sessions, of: user, reason: reason)
         return UInt64(sessions.count)
+    }
+
+    /// How many keys the removal of a session writes, about.
+    private static let keysPerSession = 9
+
+    private mutating func revoke(
+        _ sessions: [ListedSession],
+        of user: String,
+        reason: String
+    ) throws(ApplyError) {
+        transaction.reserve(sessions.count * Self.keysPerSession)
+        for session in sessions {
+            if metadata.hasOptions {
+                // The place among the least recently modified is known by the version.
+                _ = try revokeRecord(.session, session.id, reason: reason)
+            } else {
+                let old = session.header(ofUser: user)
+                try remove(.session, session.id, old, because: .revoke, reason: reason)
+            }
+        }
     }
 
     private mutating func revokeSessions(
@@ -66,15 +82,12 @@ extension Application {
             try reader.members(of: group, after: nil, limit: .max)
         }
         // All reads come first: a scan passes over everything the command has written.
-        var sessions: [ListingEntry] = []
+        var sessions: [(member: String, sessions: [ListedSession])] = []
         for member in members {
-            sessions += try read { () throws(StoreError) in
-                try reader.entries(in: .sessions(ofUser: member), after: 0, limit: .max)
-            }
+            let theirs = try read { () throws(StoreError) in try reader.sessions(of: member) }
+            if !theirs.isEmpty { sessions.append((member, theirs)) }
         }
-        for session in sessions {
-            _ = try revokeRecord(.session, session.id, reason: reason)
-        }
-        return UInt64(sessions.count)
+        for (member, theirs) in sessions { try revoke(theirs, of: member, reason: reason) }
+        return sessions.reduce(0) { $0 + UInt64($1.sessions.count) }
     }
 }

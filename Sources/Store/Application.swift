@@ -19,6 +19,8 @@ struct Application {
     private var changes: [Change] = []
     /// Counts that every change of a record moves, written out when the command is done.
     private var statistics: [RecordType: StatisticsRow] = [:]
+    /// By key, nil for one that is gone; written out when the command is done, too.
+    var principals: [HashedKey: PrincipalRow?] = [:]
 
     init(over base: any KeyValueReader, metadata: StoreMetadata) {
         transaction = Transaction(over: base)
@@ -44,6 +46,7 @@ struct Application {
         do throws(ApplyError) {
             let count = try apply(command.kind)
             writeStatistics()
+            writePrincipals()
             let applied = Applied(recordVersion: metadata.recordVersion, count: count)
             return .init(result: .success(applied), effects: effects, changes: changes)
         } catch {
@@ -52,6 +55,7 @@ struct Application {
             case .refused(let error):
                 metadata = before
                 statistics = [:]
+                principals = [:]
                 transaction.rollBack()
                 return .init(result: .failure(error), effects: [], changes: [])
             }
@@ -103,6 +107,17 @@ struct Application {
         for (type, row) in statistics {
             transaction.put(Key.statistics(.records(type)), Row.encode(row.row))
         }
+    }
+
+    private mutating func writePrincipals() {
+        for (key, row) in principals {
+            if let row {
+                transaction.put(key.bytes, Row.encode(row.row))
+            } else {
+                transaction.delete(key.bytes)
+            }
+        }
+        principals.removeAll(keepingCapacity: true)
     }
 
     mutating func nextNumber() -> UInt64 {

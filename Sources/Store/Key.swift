@@ -42,7 +42,15 @@ enum Key {
 
     /// A name in a listing, by number.
     static func listing(_ collection: IdentityCollection, _ number: UInt64) -> [UInt8] {
-        [Space.listing.rawValue] + prefix(of: collection) + bigEndian(number)
+        let (letter, owner) = collection.identity
+        var key: [UInt8] = []
+        key.reserveCapacity(letter.utf8.count + owner.utf8.count + 10)
+        key.append(Space.listing.rawValue)
+        key.append(contentsOf: letter.utf8)
+        key.append(contentsOf: owner.utf8)
+        key.append(0)
+        append(number, to: &key)
+        return key
     }
 
     static func member(group: String, user: String) -> [UInt8] {
@@ -76,7 +84,7 @@ enum Key {
     }
 
     static func expiry(_ at: Timestamp, _ type: RecordType, _ id: String) -> [UInt8] {
-        key(.expiry, bigEndian(clamped(at.seconds)), type.url, id)
+        key(.expiry, clamped(at.seconds), type.url, id)
     }
 
     /// Everything that expires before `at`, whole seconds.
@@ -85,7 +93,7 @@ enum Key {
     }
 
     static func tombstoneExpiry(_ at: Timestamp, _ type: RecordType, _ id: String) -> [UInt8] {
-        key(.tombstoneExpiry, bigEndian(clamped(at.seconds)), type.url, id)
+        key(.tombstoneExpiry, clamped(at.seconds), type.url, id)
     }
 
     static func tombstoneExpiryEnd(_ at: Timestamp) -> [UInt8] {
@@ -109,7 +117,16 @@ enum Key {
     }
 
     static func bigEndian(_ number: UInt64) -> [UInt8] {
-        (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * UInt64($0))) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(8)
+        append(number, to: &bytes)
+        return bytes
+    }
+
+    private static func append(_ number: UInt64, to key: inout [UInt8]) {
+        for shift in stride(from: UInt64(56), through: 0, by: -8) {
+            key.append(UInt8(truncatingIfNeeded: number >> shift))
+        }
     }
 
     static func number(at end: ArraySlice<UInt8>) -> UInt64 {
@@ -147,11 +164,19 @@ enum Key {
 
     private static func key(
         _ space: Space,
-        _ number: [UInt8],
+        _ number: UInt64,
         _ type: String,
         _ id: String
     ) -> [UInt8] {
-        [space.rawValue] + number + Array(type.utf8) + [0] + Array(id.utf8) + [0]
+        var key: [UInt8] = []
+        key.reserveCapacity(type.utf8.count + id.utf8.count + 11)
+        key.append(space.rawValue)
+        append(number, to: &key)
+        for part in [type, id] {
+            key.append(contentsOf: part.utf8)
+            key.append(0)
+        }
+        return key
     }
 
     /// One letter for the kind of listing, then its owner.

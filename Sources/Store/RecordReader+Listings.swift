@@ -17,16 +17,41 @@ extension RecordReader {
         limit: Int
     ) throws(StoreError) -> [ListingEntry] {
         var entries: [ListingEntry] = []
-        guard number < .max, limit > 0 else { return entries }
+        try scan(collection, after: number, limit: limit) { number, row in
+            // An id holds no NUL; what follows one is said about it.
+            let id = String(decoding: row.prefix { $0 != 0 }, as: UTF8.self)
+            entries.append(ListingEntry(number: number, id: id))
+        }
+        return entries
+    }
+
+    /// All sessions of a user, with what their removal has to know.
+    func sessions(of user: String) throws(StoreError) -> [ListedSession] {
+        var rows: [(UInt64, [UInt8])] = []
+        try scan(.sessions(ofUser: user), after: 0, limit: .max) { rows.append(($0, $1)) }
+        var sessions: [ListedSession] = []
+        sessions.reserveCapacity(rows.count)
+        for (number, row) in rows {
+            sessions.append(try ListedSession(number: number, row: row))
+        }
+        return sessions
+    }
+
+    private func scan(
+        _ collection: IdentityCollection,
+        after number: UInt64,
+        limit: Int,
+        _ body: (UInt64, [UInt8]) -> Void
+    ) throws(StoreError) {
+        guard number < .max, limit > 0 else { return }
+        var left = limit
         let lower = Key.listing(collection, number + 1)
         let upper = Key.successor(of: Array(lower.dropLast(8)))
         try base.scan(from: lower, below: upper) { key, value in
-            let key = [UInt8](copying: key)
-            let id = String(decoding: [UInt8](copying: value), as: UTF8.self)
-            entries.append(ListingEntry(number: Key.number(at: key[...]), id: id))
-            return entries.count < limit
+            body(Key.number(at: [UInt8](copying: key)[...]), [UInt8](copying: value))
+            left -= 1
+            return left > 0
         }
-        return entries
     }
 
     /// The number of a name; nil where the listing does not have it.

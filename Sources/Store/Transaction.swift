@@ -32,14 +32,23 @@ struct Transaction: KeyValueReader {
 
     /// Everything written, as one batch in the order of the keys.
     ///
-    /// A store finds the place of a key faster next to that of the key before it.
+    /// A store finds the place of a key faster next to that of the key before it. Keys are sorted
+    /// apart by their first byte: those of one keyspace often come in order already.
     var batch: WriteBatch {
         var batch = WriteBatch(capacity: writes.count)
-        for write in writes.sorted(by: { $0.key < $1.key }) {
-            if let value = write.value {
-                batch.put(write.key.bytes, value)
-            } else {
-                batch.delete(write.key.bytes)
+        var spaces: [[Int]] = Array(repeating: [], count: 256)
+        for (place, write) in writes.enumerated() {
+            spaces[Int(write.key.bytes.first ?? 0)].append(place)
+        }
+        for var places in spaces where !places.isEmpty {
+            places.sort { writes[$0].key < writes[$1].key }
+            for place in places {
+                let write = writes[place]
+                if let value = write.value {
+                    batch.put(write.key.bytes, value)
+                } else {
+                    batch.delete(write.key.bytes)
+                }
             }
         }
         return batch
@@ -54,14 +63,21 @@ struct Transaction: KeyValueReader {
     }
 
     private mutating func write(_ key: HashedKey, _ value: [UInt8]?) {
-        if let place = places[key] {
+        if let place = places.updateValue(writes.count, forKey: key) {
+            places[key] = place
             undo.append(.replace(place: place, value: writes[place].value))
             writes[place].value = value
         } else {
             undo.append(.append)
-            places[key] = writes.count
             writes.append(Write(key: key, value: value))
         }
+    }
+
+    /// Makes room for so many more keys at once.
+    mutating func reserve(_ count: Int) {
+        places.reserveCapacity(places.count + count)
+        writes.reserveCapacity(writes.count + count)
+        undo.reserveCapacity(undo.count + count)
     }
 
     /// Keeps what was written so far whatever is rolled back later.
@@ -129,7 +145,7 @@ struct Transaction: KeyValueReader {
 }
 
 /// A key that is hashed as one run of bytes; an array is hashed byte by byte.
-private struct HashedKey: Hashable, Comparable {
+struct HashedKey: Hashable, Comparable {
     let bytes: [UInt8]
 
     static func < (left: HashedKey, right: HashedKey) -> Bool {

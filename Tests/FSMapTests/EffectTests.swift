@@ -214,13 +214,22 @@ struct EffectTests {
         #expect(told.content.isEmpty && told.names.isEmpty)
     }
 
-    @Test("each listing is told once a batch, and a bulk is one epoch with the content")
-    func bulk() throws {
-        var fixture = Fixture { $0.invalidatedNamesMax = 10 }
+    @Test(
+        "each listing is told once a batch, and a bulk is one epoch with the content in reach",
+        arguments: [(MountKind.ordinary, 3), (.readOnly, 20)]
+    )
+    func bulk(kind: MountKind, contents: Int) throws {
+        var fixture = Fixture {
+            $0.invalidatedNamesMax = 10
+            $0.kind = kind
+        }
         for number in 0..<20 { try fixture.putSession("s\(number)", user: "u") }
         for number in 0..<20 { _ = try fixture.find("sessions/s\(number)") }
+        if kind == .ordinary {
+            for number in 0..<3 { _ = try fixture.open("sessions/s\(number)") }
+        }
         let told = fixture.apply(.revoke(.user("u"), reason: ""))
-        #expect(told.content.count == 20)
+        #expect(told.content.count == contents)
         #expect(told.names.first == .everything)
         let sessions = try fixture.find("sessions").inode
         #expect(told.names.filter { $0 == .listing(directory: sessions) }.count == 1)

@@ -27,7 +27,7 @@ package final class RocksStore: KeyValueStore, @unchecked Sendable {
     private let cache: OpaquePointer
     private let readOptions: OpaquePointer
     private let writeOptions: OpaquePointer
-    private let flushOptions: OpaquePointer
+    let flushOptions: OpaquePointer
     /// The addresses of the native snapshots that are not released.
     private let snapshots = Mutex<Set<UInt>>([])
     private let isClosed = Mutex(false)
@@ -134,30 +134,6 @@ package final class RocksStore: KeyValueStore, @unchecked Sendable {
         let address = UInt(bitPattern: native)
         snapshots.withLock { _ = $0.insert(address) }
         return unsafe RocksSnapshot(store: self, native: native)
-    }
-
-    /// Writes all write buffers to table files and syncs them.
-    package func flush() throws(StoreError) {
-        try enter()
-        defer { gate.leave() }
-        try unsafe checked { error in
-            unsafe rocksdb_flush(database, flushOptions, error)
-        }
-    }
-
-    /// Flushes, then makes a directory of hard links to the table files.
-    package func checkpoint(to path: String) throws(StoreError) {
-        try enter()
-        defer { gate.leave() }
-        let maker = try unsafe checked { error in
-            unsafe rocksdb_checkpoint_object_create(database, error)
-        }
-        defer { unsafe rocksdb_checkpoint_object_destroy(maker) }
-        try unsafe checked { error in
-            unsafe rocksdb_checkpoint_create(maker, path, 0, error)
-        }
-        // RocksDB syncs the files and the new directory, but not the name it was moved to.
-        try StoreDirectory.syncParent(of: path)
     }
 
     /// Asks RocksDB for its estimates.

@@ -149,7 +149,9 @@ struct KernelModel {
                 findings.append("\(name) is \(now), cached as \(String(describing: cached))")
             }
         }
-        for inode in attributes.keys.sorted() {
+        // Nobody can ask for the attributes of an inode that has neither a name nor a handle.
+        let used = reachable.union(handles.values.map(\.inode))
+        for inode in attributes.keys.sorted() where used.contains(inode) {
             let fresh = try? files.attributes(of: inode, handle: nil, now: now, view: view).0
             if let cached = attributes[inode], cached != fresh {
                 findings.append("\(path(inode)): \(cached), now \(String(describing: fresh))")

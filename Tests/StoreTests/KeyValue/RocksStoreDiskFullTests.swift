@@ -144,12 +144,16 @@ private struct DiskLoad {
         }
     }
 
-    func verify(in reader: some KeyValueReader, sample: Int = 1) throws {
-        #expect(try reader.text("last") == "\(accepted - 1)")
-        #expect(try reader.get(bytes("key \(accepted)")) == nil)
+    func verify(
+        in reader: some KeyValueReader,
+        sample: Int = 1,
+        at place: SourceLocation = #_sourceLocation
+    ) throws {
+        #expect(try reader.text("last") == "\(accepted - 1)", sourceLocation: place)
+        #expect(try reader.get(bytes("key \(accepted)")) == nil, sourceLocation: place)
         for index in stride(from: 0, to: accepted, by: sample)
         where try reader.get(bytes("key \(index)")) != value(index) {
-            Issue.record("record \(index) of \(accepted) is lost")
+            Issue.record("record \(index) of \(accepted) is lost", sourceLocation: place)
             return
         }
     }

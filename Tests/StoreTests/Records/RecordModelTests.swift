@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Identity
-import Store
+@testable import Store
 import Testing
 
 /// Random commands against a model that recomputes everything from its table of records.
@@ -109,6 +109,7 @@ private struct ModelRun {
             throw Difference("the metadata in memory and in the store differ")
         }
         try compareNumbers(numbersAfter, highest)
+        try compareListedSessions()
         (view, numbers) = (after, numbersAfter)
     }
 
@@ -116,6 +117,18 @@ private struct ModelRun {
         let keys = Set(store.keys).union(model.keys).filter { store[$0] != model[$0] }
         guard let key = keys.sorted().first else { return }
         throw Difference("\(key): store \(store[key] ?? "-"), model \(model[key] ?? "-")")
+    }
+
+    /// What a listing says of a session is what its header says.
+    private func compareListedSessions() throws {
+        for user in Universe.users + ["bot"] {
+            for listed in try rig.reader.sessions(of: user) {
+                let header = try rig.reader.header(.session, listed.id)
+                guard let header, listed == ListedSession(listed.id, header) else {
+                    throw Difference("\(plain(user)) lists \(listed), its header is not that")
+                }
+            }
+        }
     }
 
     /// A name that stays keeps its number or gets a new one; no number comes back.
