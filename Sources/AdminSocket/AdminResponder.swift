@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import FSMap
 import Identity
 import Node
@@ -12,6 +13,12 @@ struct AdminResponder: Sendable {
 
     let node: LocalNode
     let status: AdminStatus
+    private let loads = DispatchQueue(label: "brokerfs.load")
+
+    init(node: LocalNode, status: AdminStatus) {
+        self.node = node
+        self.status = status
+    }
 
     func respond(to request: Brokerfs_Admin_Request, _ respond: @escaping Respond) {
         switch request.kind {
@@ -19,7 +26,9 @@ struct AdminResponder: Sendable {
         case .propose(let message): propose(message, respond)
         case .isMember(let lookup):
             respond(answered { () throws(ViewError) in .membership(try membership(lookup)) })
-        case .load(let load): LoadJob(load, node: node).run(respond)
+        case .load(let load):
+            // In the order they came, and not on the event loop, which has others to serve.
+            loads.async { LoadJob(load, node: node).run(respond) }
         case .watch: respond(.failure(.invalid, "a watch has a connection of its own"))
         case nil: respond(.failure(.invalid, "an empty request"))
         }

@@ -88,6 +88,9 @@ private final class AdminConnection: ChannelInboundHandler {
     private var answers: [Brokerfs_Admin_Response?] = []
     private var firstNumber = 0
     private var stream: WatchStream?
+    private var isReading = true
+    /// How many requests of one connection may wait for their answers.
+    private static let requestsMax = 16
 
     init(_ responder: AdminResponder, _ seats: WatchSeats, log: Logger) {
         self.responder = responder
@@ -104,6 +107,7 @@ private final class AdminConnection: ChannelInboundHandler {
         }
         let number = firstNumber + answers.count
         answers.append(nil)
+        limitReading(context)
         let (eventLoop, connection) = (
             context.eventLoop, NIOLoopBound((self, context), eventLoop: context.eventLoop)
         )
@@ -127,6 +131,17 @@ private final class AdminConnection: ChannelInboundHandler {
             context.write(wrapOutboundOut(response), promise: nil)
         }
         context.flush()
+        limitReading(context)
+    }
+
+    /// Whoever sends faster than it is answered waits, instead of filling the memory.
+    private func limitReading(_ context: ChannelHandlerContext) {
+        let isReading = answers.count < Self.requestsMax
+        guard isReading != self.isReading else { return }
+        self.isReading = isReading
+        context.channel.setOption(.autoRead, value: isReading).whenFailure { _ in
+            // The channel is closed; nothing is read from it in any case.
+        }
     }
 
     private func follow(_ watch: Brokerfs_Admin_Watch, _ context: ChannelHandlerContext) {

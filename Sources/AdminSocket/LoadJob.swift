@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Identity
 import Node
 import Replica
 import SwiftProtobuf
+import Synchronization
 
 /// Puts the lines of one `load` request: all in one command, or one by one where one is refused.
 struct LoadJob: Sendable {
@@ -12,31 +14,59 @@ struct LoadJob: Sendable {
         var write: RecordWrite
     }
 
+    private enum Parsed: Sendable {
+        case success(Line)
+        case failure(Brokerfs_Admin_Loaded.Refusal)
+    }
+
+    /// How many lines one core reads before it looks for more.
+    private static let linesTogether = 16
+
     private let node: LocalNode
     private let lines: [Line]
     private let unreadable: [Brokerfs_Admin_Loaded.Refusal]
 
-    /// Reads and checks the lines; blank lines are passed over.
+    /// Reads and checks the lines, on every core; blank lines are passed over.
+    ///
+    /// Blocks until that is done.
     init(_ load: Brokerfs_Admin_Load, node: LocalNode) {
         self.node = node
+        let parts = (load.lines.count + Self.linesTogether - 1) / Self.linesTogether
+        let parsed = Mutex<[Int: [Parsed]]>([:])
+        DispatchQueue.concurrentPerform(iterations: parts) { part in
+            let start = part * Self.linesTogether
+            let indexes = start..<min(start + Self.linesTogether, load.lines.count)
+            let lines = indexes.compactMap { Self.parse(load, $0) }
+            parsed.withLock { $0[part] = lines }
+        }
         var lines: [Line] = []
         var unreadable: [Brokerfs_Admin_Loaded.Refusal] = []
-        for (offset, text) in load.lines.enumerated() where !text.allSatisfy(\.isWhitespace) {
-            let number = load.firstLineNumber + UInt64(offset)
-            do {
-                lines.append(Line(number: number, write: try LoadLine.parse(text)))
-            } catch {
-                let failure = Brokerfs_Admin_Failure(.invalid, "\(error)")
-                unreadable.append(
-                    .with {
-                        $0.lineNumber = number
-                        $0.failure = failure
-                    }
-                )
+        let all = parsed.withLock { $0 }
+        for line in (0..<parts).flatMap({ all[$0] ?? [] }) {
+            switch line {
+            case .success(let line): lines.append(line)
+            case .failure(let refusal): unreadable.append(refusal)
             }
         }
         self.lines = lines
         self.unreadable = unreadable
+    }
+
+    private static func parse(_ load: Brokerfs_Admin_Load, _ index: Int) -> Parsed? {
+        let text = load.lines[index]
+        guard !text.allSatisfy(\.isWhitespace) else { return nil }
+        let number = load.firstLineNumber + UInt64(index)
+        do {
+            return .success(Line(number: number, write: try LoadLine.parse(text)))
+        } catch {
+            let failure = Brokerfs_Admin_Failure(.invalid, "\(error)")
+            return .failure(
+                .with {
+                    $0.lineNumber = number
+                    $0.failure = failure
+                }
+            )
+        }
     }
 
     func run(_ respond: @escaping AdminResponder.Respond) {

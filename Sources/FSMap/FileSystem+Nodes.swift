@@ -128,11 +128,14 @@ extension FileSystem {
         )
     }
 
+    /// How long attributes may be believed.
+    ///
+    /// Those of a directory also just after a change in it: every lookup below it asks for them,
+    /// and an answer that crossed with a change is called back (``raced(since:inode:)``).
     func attributeSeconds(_ node: Node, now: UInt64, _ state: borrowing State) -> Double {
         let isForgettable =
             node.isVolatile || !node.isListingCacheable || isPending(node, state)
             || state.recent.isRecent(.node(node), now: now)
-            || (node.kind == .directory && state.recent.isRecent(.listing(node), now: now))
         return isForgettable ? 0 : options.cacheSeconds
     }
 

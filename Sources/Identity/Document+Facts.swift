@@ -6,13 +6,19 @@ import SwiftProtobuf
 /// What apply and the tree need to know of a payload, extracted once.
 extension Document {
     /// Decodes the payload, checks the ids in it, and measures its document.
-    static func facts(of record: Record) throws(DocumentError) -> RecordFacts {
+    ///
+    /// `session` is what the payload holds, where that is known.
+    static func facts(
+        of record: Record,
+        session known: Session_Session? = nil
+    ) throws(DocumentError) -> RecordFacts {
         var facts = RecordFacts()
         var document: [UInt8]?
         do {
             switch record.type {
             case .session:
-                let session = try Session_Session(serializedBytes: record.payload)
+                let session =
+                    try known ?? Session_Session(serializedBytes: record.payload)
                 if record.dataTypeURL == RecordType.session.url {
                     document = try render(session)
                 }

@@ -23,14 +23,28 @@ extension Document {
         guard bytes.count <= Limits.recordBytesMax else {
             throw .tooLarge(bytes: bytes.count, limit: Limits.recordBytesMax)
         }
-        let record = try parseRecord(bytes, type: type, id: id, stored: stored)
-        return try write(record, expectedVersion: expectedVersion)
+        guard type == .session else {
+            let record = try parseRecord(bytes, type: type, id: id, stored: stored)
+            return try write(record, expectedVersion: expectedVersion)
+        }
+        let session = try parseSession(bytes, id: id, stored: stored)
+        let record = Record(type: type, id: id, payload: serialized(session))
+        return try write(record, session: session, expectedVersion: expectedVersion)
     }
 
     /// Checks a record and extracts its facts, so that it can be put.
     package static func write(
         _ record: Record,
         expectedVersion: UInt64? = nil
+    ) throws(DocumentError) -> RecordWrite {
+        try write(record, session: nil, expectedVersion: expectedVersion)
+    }
+
+    /// `session` is what the payload holds, where that is known.
+    private static func write(
+        _ record: Record,
+        session: Session_Session?,
+        expectedVersion: UInt64?
     ) throws(DocumentError) -> RecordWrite {
         try RecordID.validate(record.id)
         try RecordID.validate(record.type.url)
@@ -39,7 +53,7 @@ extension Document {
         }
         return RecordWrite(
             put: record,
-            facts: try facts(of: record),
+            facts: try facts(of: record, session: session),
             expectedVersion: expectedVersion
         )
     }
@@ -52,8 +66,6 @@ extension Document {
     ) throws(DocumentError) -> Record {
         var record = Record(type: type, id: id, payload: [])
         switch type {
-        case .session:
-            record.payload = try parseSession(bytes, id: id, stored: stored)
         case .user:
             var user: User_User = try message(from: bytes)
             try checkID(&user.id, against: id)
@@ -83,7 +95,7 @@ extension Document {
         _ bytes: [UInt8],
         id: String,
         stored: Record?
-    ) throws(DocumentError) -> [UInt8] {
+    ) throws(DocumentError) -> Session_Session {
         var session: Session_Session = try message(from: bytes)
         try checkID(&session.id, against: id)
         let old = decoded(stored, as: Session_Session.self) ?? Session_Session()
@@ -106,7 +118,7 @@ extension Document {
                 field: "oauth_token.refresh_token"
             )
         }
-        return serialized(session)
+        return session
     }
 
     /// Credentials have no key of their own: the same credential is the one with the same content.

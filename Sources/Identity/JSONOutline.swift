@@ -24,9 +24,12 @@ struct JSONOutline {
 
     private struct Unexpected: Error {}
     private static let depthMax = 64
+    /// Keys of objects deeper than this are passed over; 1 is the outermost object.
+    private let keyDepthMax: Int
 
-    init(_ bytes: [UInt8]) {
+    init(_ bytes: [UInt8], keyDepthMax: Int = depthMax) {
         self.bytes = bytes
+        self.keyDepthMax = keyDepthMax
         do {
             try value(path: "", depth: 0)
             skipSpace()
@@ -47,7 +50,9 @@ struct JSONOutline {
     private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 
     private mutating func skipSpace() {
-        while let byte = next, [0x20, 0x09, 0x0A, 0x0D].contains(byte) { index += 1 }
+        while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
+            index += 1
+        }
     }
 
     private mutating func expect(_ byte: UInt8) throws {
@@ -72,10 +77,14 @@ struct JSONOutline {
     private mutating func object(path: String, depth: Int) throws {
         try items(from: UInt8(ascii: "{"), to: UInt8(ascii: "}")) { outline in
             let offset = outline.index
-            let name = try outline.string()
+            let nameBytes = try outline.string()
             outline.skipSpace()
             try outline.expect(UInt8(ascii: ":"))
             outline.skipSpace()
+            guard depth < outline.keyDepthMax else {
+                return try outline.value(path: "", depth: depth + 1)
+            }
+            let name = String(decoding: outline.bytes[nameBytes], as: UTF8.self)
             let place = outline.keys.count
             let start = outline.index
             let key = path.isEmpty ? name : "\(path).\(name)"
@@ -108,7 +117,8 @@ struct JSONOutline {
         }
     }
 
-    private mutating func string() throws -> String {
+    /// The range between the quotes.
+    private mutating func string() throws -> Range<Int> {
         try expect(UInt8(ascii: "\""))
         let start = index
         while let byte = next, byte != UInt8(ascii: "\"") {
@@ -120,7 +130,7 @@ struct JSONOutline {
             throw Unexpected()
         }
         defer { index += 1 }
-        return String(decoding: bytes[start..<index], as: UTF8.self)
+        return start..<index
     }
 
     private mutating func word(_ word: String) throws {

@@ -242,7 +242,7 @@ struct EffectTests {
         try fixture.putSession("s", user: "u")
         #expect(try fixture.find("sessions/s").entrySeconds == 0)
         #expect(try fixture.find("sessions/s").attributeSeconds == 0)
-        #expect(try fixture.find("sessions").attributeSeconds == 0)
+        #expect(try fixture.find("sessions").attributeSeconds == 3600)
         #expect(try fixture.find("sessions").entrySeconds == 3600)
         #expect(try fixture.find("context").attributeSeconds == 3600)
         fixture.settle()
