@@ -62,7 +62,7 @@ extension Room {
             name: "AdminSocket",
             imports: [
                 "Identity", "FSMap", "Replica", "Node", "SwiftProtobuf", "Logging", "NIOCore",
-                "NIOPosix", "NIOExtras", "Glibc", "Synchronization",
+                "NIOPosix", "NIOExtras", "Glibc", "Dispatch", "Synchronization",
             ]
         ),
         Room(

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Identity
-@testable import Store
 import Testing
+
+@testable import Store
 
 /// Random commands against a model that recomputes everything from its table of records.
 @Suite("record store model")
