@@ -10,12 +10,16 @@ package enum AdminClientError: Error, CustomStringConvertible {
     case noNode(path: String)
     /// The node went away before it answered: a change may or may not have happened.
     case closed
+    /// The node owes an answer and gave none in time.
+    case silent
 
     package var description: String {
         switch self {
         case .noNode(let path):
             "no node answers on \(path): is brokerfs running? (--data DIR or BROKERFS_DATA)"
         case .closed: "the node closed the connection before it answered; the outcome is unknown"
+        case .silent:
+            "the node is there and does not answer; what it was asked for may still happen"
         }
     }
 }
@@ -26,14 +30,17 @@ package struct AdminClient {
 
     /// Sends requests and gives each its answer, in order; at most `window` are under way.
     ///
-    /// `next` returns nil at the end. Throws ``AdminClientError``.
+    /// `next` returns nil at the end. The node may take `timeoutSeconds` for each answer.
+    ///
+    /// Throws ``AdminClientError``.
     package static func exchange(
         path: String,
+        timeoutSeconds: Int,
         window: Int = 4,
         next: () throws -> Brokerfs_Admin_Request?,
         answer: (Brokerfs_Admin_Response) throws -> Void
     ) async throws {
-        let connection = try await connect(path)
+        let connection = try await connect(path, timeoutSeconds: timeoutSeconds)
         try await connection.executeThenClose { inbound, outbound in
             var responses = inbound.makeAsyncIterator()
             var underWay = 0
@@ -60,11 +67,17 @@ package struct AdminClient {
     /// Sends one request.
     package static func ask(
         path: String,
+        timeoutSeconds: Int,
         _ request: Brokerfs_Admin_Request
     ) async throws -> Brokerfs_Admin_Response {
         var requests = [request]
         var answers: [Brokerfs_Admin_Response] = []
-        try await exchange(path: path, next: { requests.popLast() }, answer: { answers.append($0) })
+        try await exchange(
+            path: path,
+            timeoutSeconds: timeoutSeconds,
+            next: { requests.popLast() },
+            answer: { answers.append($0) }
+        )
         guard let answer = answers.first else { throw AdminClientError.closed }
         return answer
     }
@@ -84,7 +97,11 @@ package struct AdminClient {
         }
     }
 
-    private static func connect(_ path: String) async throws -> Connection {
+    /// `timeoutSeconds` nil: whoever follows has nothing to wait for.
+    private static func connect(
+        _ path: String,
+        timeoutSeconds: Int? = nil
+    ) async throws -> Connection {
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         do {
             return try await bootstrap.connect(unixDomainSocketPath: path) { channel in
@@ -94,6 +111,11 @@ package struct AdminClient {
                         inbound: Brokerfs_Admin_Response.self,
                         outbound: Brokerfs_Admin_Request.self
                     )
+                    if let timeoutSeconds {
+                        try channel.pipeline.syncOperations.addHandler(
+                            AnswerDeadline(seconds: timeoutSeconds)
+                        )
+                    }
                     return try Connection(wrappingChannelSynchronously: channel)
                 }
             }

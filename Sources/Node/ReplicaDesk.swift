@@ -91,6 +91,8 @@ final class ReplicaDesk: @unchecked Sendable {
                 send(&job)
                 perform(replica.step(.prepare))
             case .warn(let effects):
+                // A large revocation takes several steps; what came before is told first.
+                send(&job)
                 if !effects.isEmpty { for observer in observers { observer.willApply(effects) } }
                 perform(replica.step(.warned))
             case .applied(let effects, let changes):

@@ -63,7 +63,8 @@ package enum Recovery {
             throw .undecodable(index: entry.index)
         }
         do throws(StoreError) {
-            _ = try store.apply(command, at: .init(term: entry.term, index: entry.index))
+            let position = RecordStore.Position(term: entry.term, index: entry.index)
+            while try !store.apply(command, at: position).isComplete {}
         } catch {
             throw .store(error)
         }

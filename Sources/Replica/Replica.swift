@@ -44,6 +44,8 @@ package struct Replica {
     private var isAppending = false
     /// Worked out and not visible yet: between `.warn` and `.warned`.
     private var prepared: RecordStore.Prepared?
+    /// What the steps before did of the first entry in flight.
+    private var stepsCount: UInt64 = 0
     package private(set) var lastIndex: UInt64
     package private(set) var commitIndex: UInt64
     private var flushedIndex: UInt64
@@ -208,13 +210,29 @@ package struct Replica {
         } catch {
             return failToApply(error, &actions)
         }
-        isAppending = false
-        let effects = prepared.outcomes.flatMap(\.effects)
-        actions.append(.applied(effects, prepared.outcomes.flatMap(\.changes)))
-        for (proposal, outcome) in zip(inFlight, prepared.outcomes) {
-            reply(proposal, outcome.result.mapError(ProposalError.refused), &actions)
+        let outcomes = prepared.outcomes
+        let complete = outcomes.prefix { $0.isComplete }
+        actions.append(.applied(outcomes.flatMap(\.effects), outcomes.flatMap(\.changes)))
+        for (proposal, outcome) in zip(inFlight, complete) {
+            reply(proposal, total(outcome.result).mapError(ProposalError.refused), &actions)
         }
-        inFlight = []
+        inFlight.removeFirst(complete.count)
+        if let step = outcomes.last, !step.isComplete, case .success(let applied) = step.result {
+            stepsCount += applied.count
+        }
+        if inFlight.isEmpty {
+            isAppending = false
+        } else {
+            prepareCommitted(&actions)
+        }
+    }
+
+    /// The count of all steps together, for the one that completes an entry.
+    private mutating func total(
+        _ result: Result<Applied, CommandError>
+    ) -> Result<Applied, CommandError> {
+        defer { stepsCount = 0 }
+        return result.map { Applied(recordVersion: $0.recordVersion, count: $0.count + stepsCount) }
     }
 
     /// The entries are durable, so they happened; a restart applies them.

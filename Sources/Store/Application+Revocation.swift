@@ -3,6 +3,8 @@
 import Identity
 
 /// Revocation: the reason why brokerfs exists. One command whatever the number of sessions.
+///
+/// Beyond `revokedTogetherMax` it is applied in steps, so that memory stays bounded.
 extension Application {
     mutating func revoke(
         _ target: RevocationTarget,
@@ -47,29 +49,9 @@ extension Application {
             }
             guard principal != nil || account != nil else { throw .refused(.notFound(id: user)) }
         }
-        let sessions = try read { () throws(StoreError) in try reader.sessions(of: user) }
-        try revoke(sessions, of: user, reason: reason)
-        return UInt64(sessions.count)
-    }
-
-    /// How many keys the removal of a session writes, about.
-    private static let keysPerSession = 9
-
-    private mutating func revoke(
-        _ sessions: [ListedSession],
-        of user: String,
-        reason: String
-    ) throws(ApplyError) {
-        transaction.reserve(sessions.count * Self.keysPerSession)
-        for session in sessions {
-            if metadata.hasOptions {
-                // The place among the least recently modified is known by the version.
-                _ = try revokeRecord(.session, session.id, reason: reason)
-            } else {
-                let old = session.header(ofUser: user)
-                try remove(.session, session.id, old, because: .revoke, reason: reason)
-            }
-        }
+        var found = FoundSessions(max: revokedTogetherMax)
+        try find(sessionsOf: user, after: takeProgress().number, &found)
+        return try revoke(found, reason: reason)
     }
 
     private mutating func revokeSessions(
@@ -78,16 +60,91 @@ extension Application {
     ) throws(ApplyError) -> UInt64 {
         let row = try read { () throws(StoreError) in try reader.group(group) }
         guard row != nil else { throw .refused(.notFound(id: group)) }
-        let members = try read { () throws(StoreError) in
-            try reader.members(of: group, after: nil, limit: .max)
-        }
+        var found = FoundSessions(max: revokedTogetherMax)
+        found.progress.member = takeProgress().member
         // All reads come first: a scan passes over everything the command has written.
-        var sessions: [(member: String, sessions: [ListedSession])] = []
-        for member in members {
-            let theirs = try read { () throws(StoreError) in try reader.sessions(of: member) }
-            if !theirs.isEmpty { sessions.append((member, theirs)) }
+        while !found.isFull {
+            let members = try read { () throws(StoreError) in
+                try reader.members(of: group, after: found.progress.member, limit: 1000)
+            }
+            for member in members where !found.isFull {
+                try find(sessionsOf: member, after: 0, &found)
+                if !found.isFull { found.progress.member = member }
+            }
+            if members.count < 1000 { break }
         }
-        for (member, theirs) in sessions { try revoke(theirs, of: member, reason: reason) }
-        return sessions.reduce(0) { $0 + UInt64($1.sessions.count) }
+        return try revoke(found, reason: reason)
     }
+
+    /// Where the last step of this revocation left off.
+    private mutating func takeProgress() -> RevocationProgress {
+        defer { progress = nil }
+        return progress ?? RevocationProgress()
+    }
+
+    private func find(
+        sessionsOf user: String,
+        after number: UInt64,
+        _ found: inout FoundSessions
+    ) throws(ApplyError) {
+        // One more than fit tells whether that was all.
+        let limit = found.room + 1
+        var sessions = try read { () throws(StoreError) in
+            try reader.sessions(of: user, after: number, limit: limit)
+        }
+        if sessions.count == limit {
+            sessions.removeLast()
+            found.isFull = true
+        }
+        guard let last = sessions.last else { return }
+        found.progress.number = last.number
+        found.byUser.append((user, sessions))
+    }
+
+    private mutating func revoke(
+        _ found: FoundSessions,
+        reason: String
+    ) throws(ApplyError) -> UInt64 {
+        transaction.reserve(found.count * Self.keysPerSession)
+        for (user, sessions) in found.byUser {
+            for session in sessions {
+                guard !metadata.hasOptions else {
+                    // Its place among the least recently modified is known by its version.
+                    _ = try revokeRecord(.session, session.id, reason: reason)
+                    continue
+                }
+                let old = session.header(ofUser: user)
+                try remove(.session, session.id, old, because: .revoke, reason: reason)
+            }
+        }
+        progress = found.isFull ? found.progress : nil
+        return UInt64(found.count)
+    }
+
+    /// How many keys the removal of a session writes, about.
+    private static let keysPerSession = 9
+}
+
+/// How far a revocation has come that takes several steps.
+///
+/// It only spares a search: without it the next step finds the same sessions from the start.
+struct RevocationProgress {
+    /// Everybody up to this member of the group has no session left.
+    var member: String?
+    /// The sessions of the user up to this number are revoked.
+    var number: UInt64 = 0
+}
+
+/// The sessions that one step revokes.
+private struct FoundSessions {
+    let max: Int
+    var byUser: [(user: String, sessions: [ListedSession])] = []
+    var progress = RevocationProgress()
+    /// Whether there are more.
+    var isFull = false
+
+    init(max: Int) { self.max = max }
+
+    var count: Int { byUser.reduce(0) { $0 + $1.sessions.count } }
+    var room: Int { max - count }
 }

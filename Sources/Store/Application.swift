@@ -22,9 +22,20 @@ struct Application {
     /// By key, nil for one that is gone; written out when the command is done, too.
     var principals: [HashedKey: PrincipalRow?] = [:]
 
-    init(over base: any KeyValueReader, metadata: StoreMetadata) {
+    let revokedTogetherMax: Int
+    /// How far the revocation that is not complete has come.
+    var progress: RevocationProgress?
+
+    init(
+        over base: any KeyValueReader,
+        metadata: StoreMetadata,
+        revokedTogetherMax: Int = Limits.revokedTogetherMax,
+        progress: RevocationProgress? = nil
+    ) {
         transaction = Transaction(over: base)
         self.metadata = metadata
+        self.revokedTogetherMax = revokedTogetherMax
+        self.progress = progress
     }
 
     /// The state with everything done so far.
@@ -36,6 +47,7 @@ struct Application {
         at position: RecordStore.Position
     ) throws(StoreError) -> RecordStore.Outcome {
         precondition(position.index == metadata.appliedIndex + 1, "commands are applied in order")
+        let previousTerm = metadata.appliedTerm
         metadata.appliedIndex = position.index
         metadata.appliedTerm = position.term
         metadata.lastAppliedAt = max(metadata.lastAppliedAt, command.at)
@@ -47,8 +59,17 @@ struct Application {
             let count = try apply(command.kind)
             writeStatistics()
             writePrincipals()
+            if progress != nil {
+                metadata.appliedIndex = before.appliedIndex - 1
+                metadata.appliedTerm = previousTerm
+            }
             let applied = Applied(recordVersion: metadata.recordVersion, count: count)
-            return .init(result: .success(applied), effects: effects, changes: changes)
+            return .init(
+                result: .success(applied),
+                effects: effects,
+                changes: changes,
+                isComplete: progress == nil
+            )
         } catch {
             switch error {
             case .store(let error): throw error
@@ -56,6 +77,7 @@ struct Application {
                 metadata = before
                 statistics = [:]
                 principals = [:]
+                progress = nil
                 transaction.rollBack()
                 return .init(result: .failure(error), effects: [], changes: [])
             }

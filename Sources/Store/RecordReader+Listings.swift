@@ -25,10 +25,14 @@ extension RecordReader {
         return entries
     }
 
-    /// All sessions of a user, with what their removal has to know.
-    func sessions(of user: String) throws(StoreError) -> [ListedSession] {
+    /// Sessions of a user as in ``entries(in:after:limit:)``, with what their removal has to know.
+    func sessions(
+        of user: String,
+        after number: UInt64 = 0,
+        limit: Int = .max
+    ) throws(StoreError) -> [ListedSession] {
         var rows: [(UInt64, [UInt8])] = []
-        try scan(.sessions(ofUser: user), after: 0, limit: .max) { rows.append(($0, $1)) }
+        try scan(.sessions(ofUser: user), after: number, limit: limit) { rows.append(($0, $1)) }
         var sessions: [ListedSession] = []
         sessions.reserveCapacity(rows.count)
         for (number, row) in rows {

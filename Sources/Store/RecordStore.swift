@@ -5,16 +5,25 @@ package import Identity
 /// The state machine over a key-value store: commands in, records and indexes out.
 ///
 /// INVARIANT: a command and its index are one batch, so it is applied exactly once, also when
-/// the log is replayed over a state that has it already.
+/// the log is replayed over a state that has it already. A revocation of very many sessions is
+/// several batches, and the index is in the last: applied again, the command goes on where it
+/// was, because what it has revoked is not listed any more.
 /// INVARIANT: indexes are maintained from the stored old record, never from the incoming one.
 package struct RecordStore: Sendable {
     package let base: any KeyValueStore
     /// Where the history stands after the last applied command.
     package private(set) var metadata: StoreMetadata
+    private let revokedTogetherMax: Int
+    /// Where the search for sessions goes on; not knowing it only takes longer.
+    private var progress: RevocationProgress?
 
     /// Reads where the history stands.
-    package init(_ base: any KeyValueStore) throws(StoreError) {
+    package init(
+        _ base: any KeyValueStore,
+        revokedTogetherMax: Int = Limits.revokedTogetherMax
+    ) throws(StoreError) {
         self.base = base
+        self.revokedTogetherMax = revokedTogetherMax
         metadata = try RecordReader(base).metadata()
     }
 
@@ -38,6 +47,8 @@ package struct RecordStore: Sendable {
         package var result: Result<Applied, CommandError>
         package var effects: [Effect]
         package var changes: [Change]
+        /// False where the same command has to be applied again, to do the rest.
+        package var isComplete = true
     }
 
     /// A command in its place in the log.
@@ -55,19 +66,26 @@ package struct RecordStore: Sendable {
     /// Works commands out without changing anything, so that caches can be warned first.
     ///
     /// A command refused by its own rules is an outcome, not an error: it still takes its place
-    /// in the history.
+    /// in the history. There are fewer outcomes than commands where the last is not complete.
     package func prepare(_ commands: [Placed]) throws(StoreError) -> Prepared {
-        var application = Application(over: base, metadata: metadata)
+        var application = Application(
+            over: base,
+            metadata: metadata,
+            revokedTogetherMax: revokedTogetherMax,
+            progress: progress
+        )
         var outcomes: [Outcome] = []
         outcomes.reserveCapacity(commands.count)
         for placed in commands {
             outcomes.append(try application.apply(placed.command, at: placed.position))
+            if outcomes.last?.isComplete == false { break }
         }
         application.transaction.put(Key.metadata, Row.encode(application.metadata.row))
         return Prepared(
             outcomes: outcomes,
             batch: application.transaction.batch,
-            metadata: application.metadata
+            metadata: application.metadata,
+            progress: application.progress
         )
     }
 
@@ -75,9 +93,10 @@ package struct RecordStore: Sendable {
     package mutating func commit(_ prepared: Prepared) throws(StoreError) {
         try base.write(prepared.batch)
         metadata = prepared.metadata
+        progress = prepared.progress
     }
 
-    /// Prepares and commits one command.
+    /// Prepares and commits one command, or one step of it: see ``Outcome/isComplete``.
     package mutating func apply(
         _ command: Command,
         at position: Position
@@ -92,5 +111,6 @@ package struct RecordStore: Sendable {
         package let outcomes: [Outcome]
         fileprivate let batch: WriteBatch
         fileprivate let metadata: StoreMetadata
+        fileprivate let progress: RevocationProgress?
     }
 }

@@ -32,6 +32,7 @@ struct Load: AsyncParsableCommand {
         do {
             try await AdminClient.exchange(
                 path: node.socket,
+                timeoutSeconds: node.timeout,
                 next: {
                     bar.show(input.bytesRead)
                     return input.nextRequest()

@@ -11,6 +11,15 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "The node's data directory (BROKERFS_DATA; default /var/lib/brokerfs).")
     var data: String?
 
+    @Option(help: "Seconds to wait for each answer of the node.")
+    var timeout = 10
+
+    func validate() throws {
+        guard (1...3600).contains(timeout) else {
+            throw ValidationError("--timeout is between 1 and 3600 seconds")
+        }
+    }
+
     var directory: String {
         data ?? ProcessInfo.processInfo.environment["BROKERFS_DATA"] ?? Settings.defaultData
     }
@@ -21,9 +30,15 @@ struct NodeOptions: ParsableArguments {
     func ask(_ request: Brokerfs_Admin_Request) async throws -> Brokerfs_Admin_Response {
         let response: Brokerfs_Admin_Response
         do {
-            response = try await AdminClient.ask(path: socket, request)
+            response = try await AdminClient.ask(
+                path: socket,
+                timeoutSeconds: timeout,
+                request
+            )
         } catch let error as AdminClientError {
-            throw Failure(error.code, error.description)
+            // Who only asks learns nothing; who changes something does not know what came of it.
+            let code = if case .propose? = request.kind { error.code } else { Code.cannotTell }
+            throw Failure(code, error.description)
         }
         if case .failure(let failure)? = response.kind { throw Failure(failure) }
         return response
@@ -31,7 +46,11 @@ struct NodeOptions: ParsableArguments {
 
     /// Where the node is mounted; empty where it is not or does not answer.
     func mountPoint() async -> String {
-        let response = try? await AdminClient.ask(path: socket, .with { $0.status = true })
+        let response = try? await AdminClient.ask(
+            path: socket,
+            timeoutSeconds: timeout,
+            .with { $0.status = true }
+        )
         return response?.status.mount ?? ""
     }
 }
@@ -39,11 +58,11 @@ struct NodeOptions: ParsableArguments {
 extension AdminClientError {
     /// No node: cannot tell.
     ///
-    /// A node that went away meanwhile: the outcome is unknown.
+    /// A node that went away meanwhile, or hangs: the outcome is unknown.
     var code: Code {
         switch self {
         case .noNode: .cannotTell
-        case .closed: .pending
+        case .closed, .silent: .pending
         }
     }
 }

@@ -78,16 +78,32 @@ import Testing
             let writer = try startWriter(node, round: round, journal: node.root + "/journal")
             usleep(100_000)
             node.stop()
-            // Not waited for: a request that a thread took before it stopped cannot be killed.
-            _ = Shell.run("timeout -s KILL 0.1 touch \(node.mount)/sessions/never >&/dev/null &")
-            usleep(150_000)
-            Glibc.kill(node.pid, SIGCONT)
+            // The shell that starts it lets the node go on: nobody can wait for, or kill, who waits
+            // for a directory that a request of a stopped thread has locked.
+            _ = Shell.run(
+                "timeout -s KILL 0.1 touch \(node.mount)/sessions/never >&/dev/null &"
+                    + " sleep 0.15; kill -CONT \(node.pid)"
+            )
             let end = node.terminate()
             #expect(end.status == 0, "round \(round)")
             #expect(end.seconds < 2)
             writer.waitUntilExit()
             try node.start()
         }
+    }
+
+    @Test("a node that hangs keeps no command waiting for ever")
+    func silentNode() throws {
+        let node = try MountedNode()
+        try node.load([Line.session("s1")])
+        node.stop()
+        defer { Glibc.kill(node.pid, SIGCONT) }
+        let gate = Shell.run(node.cli("member oncall alice --timeout 1"), seconds: 20)
+        #expect(gate.status == 2, "\(gate.output)")
+        let change = Shell.run(node.cli("revoke session:s1 --timeout 1"), seconds: 20)
+        #expect(change.status == 4, "\(change.output)")
+        #expect(change.output.contains("does not answer"))
+        #expect(Shell.run(node.cli("status --timeout 0")).status != 0)
     }
 
     @Test("unmounted from outside, the node ends by itself")

@@ -24,6 +24,8 @@ struct Violation: Error, CustomStringConvertible {
 struct CrashWorld {
     private var random: SplitMix64
     private let plant: Plant
+    /// Every other world revokes in the smallest steps.
+    private let revokedTogetherMax: Int
     private var disk = SimulatedDisk()
     private var base = MemoryStore()
     private var log: DurableLog<SimulatedDisk>
@@ -58,7 +60,8 @@ struct CrashWorld {
         random = SplitMix64(seed: seed)
         self.plant = plant
         log = try DurableLog(opening: "/log", on: disk, limits: Self.limits)
-        replica = Replica(try RecordStore(base))
+        revokedTogetherMax = seed % 2 == 0 ? 20_000 : 1
+        replica = Replica(try RecordStore(base, revokedTogetherMax: revokedTogetherMax))
     }
 
     /// Proposes, lets the disk work, flushes, lets time pass: in random order.
@@ -186,7 +189,7 @@ struct CrashWorld {
         disk = disk.crash(using: &random)
         base = base.crashed()
         log = try DurableLog(opening: "/log", on: disk, limits: Self.limits)
-        var store = try RecordStore(base)
+        var store = try RecordStore(base, revokedTogetherMax: revokedTogetherMax)
         _ = try Recovery.replay(log, into: &store)
         replica = Replica(store)
     }

@@ -117,6 +117,31 @@ import Testing
         #expect(try replica.store.reader.header(.session, "s1") == nil)
     }
 
+    @Test("a revocation of very many takes steps, each told of, and one answer")
+    mutating func steps() throws {
+        replica = Replica(try RecordStore(MemoryStore(), revokedTogetherMax: 2))
+        for number in 1...5 { run(proposal(UInt64(number), try session("s\(number)"))) }
+        let revocation = proposal(6, .revoke(.user("alice"), reason: ""))
+        #expect(replica.step(revocation).map(\.name) == ["append 6...6", "prepare"])
+        #expect(replica.step(proposal(7, try session("s7"))).isEmpty)
+        #expect(replica.step(.written(through: 6)).map(\.name) == ["warn"])
+        for left in [3, 1] {
+            #expect(replica.step(.warned).map(\.name) == ["applied", "warn"])
+            #expect(replica.store.metadata.appliedIndex == 5)
+            let sessions = try replica.store.reader.entries(
+                in: .sessions(ofUser: "alice"),
+                after: 0,
+                limit: .max
+            )
+            #expect(sessions.count == left)
+        }
+        let last = replica.step(.warned)
+        #expect(last.map(\.name) == ["applied", "reply 6 success", "append 7...7", "prepare"])
+        guard case .reply(_, .success(let applied)) = last[1] else { return }
+        #expect(applied.count == 5)
+        #expect(replica.store.metadata.appliedIndex == 6)
+    }
+
     @Test("an idle replica writes nothing")
     mutating func idle() throws {
         run(proposal(1, try session("s1")))

@@ -129,22 +129,30 @@ struct ReplayTests {
     }
 
     @Test(
-        "a crash and a replay from the applied index end with the same bytes",
-        arguments: 7000..<7020
+        "a crash and a replay from the applied index end with the same bytes, in steps or not",
+        arguments: 7000..<7020,
+        [1, 20_000]
     )
-    func crash(seed: UInt64) throws {
+    func crash(seed: UInt64, revokedTogetherMax: Int) throws {
         let history = try Self.history(seed: seed)
         let expected = try Self.dump(.memory, history)
         var random = RandomCommands(seed: seed &+ 99)
         try RecordRig.with(.memory) { rig in
             var crashes = 0
+            rig.store = try RecordStore(
+                rig.store.base,
+                revokedTogetherMax: revokedTogetherMax
+            )
             while rig.store.metadata.appliedIndex < UInt64(history.count) {
                 let next = history[Int(rig.store.metadata.appliedIndex)]
                 _ = try rig.store.apply(next.command, at: next.position)
                 if random.below(6) == 0 { try rig.store.base.flush() }
                 guard crashes < 5, random.below(10) == 0 else { continue }
                 crashes += 1
-                rig.store = try RecordStore(rig.place.crash(rig.store.base))
+                rig.store = try RecordStore(
+                    rig.place.crash(rig.store.base),
+                    revokedTogetherMax: revokedTogetherMax
+                )
             }
             #expect(try rig.dump() == expected, "seed \(seed)")
         }
