@@ -60,7 +60,7 @@ struct CrashWorld {
         random = SplitMix64(seed: seed)
         self.plant = plant
         log = try DurableLog(opening: "/log", on: disk, limits: Self.limits)
-        revokedTogetherMax = seed % 2 == 0 ? 20_000 : 1
+        revokedTogetherMax = seed % 2 == 0 ? 10_000 : 1
         replica = Replica(try RecordStore(base, revokedTogetherMax: revokedTogetherMax))
     }
 

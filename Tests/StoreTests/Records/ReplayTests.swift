@@ -131,7 +131,7 @@ struct ReplayTests {
     @Test(
         "a crash and a replay from the applied index end with the same bytes, in steps or not",
         arguments: 7000..<7020,
-        [1, 20_000]
+        [1, 10_000]
     )
     func crash(seed: UInt64, revokedTogetherMax: Int) throws {
         let history = try Self.history(seed: seed)
