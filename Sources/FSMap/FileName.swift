@@ -23,10 +23,13 @@ package enum FileName {
 
     /// The one name of an id: printable ASCII, at most 200 bytes.
     package static func encode(_ id: String) -> String {
-        let isWhole =
-            id.utf8.count <= bytesMax && id.utf8.first != UInt8(ascii: ".")
+        isItsOwnName(id) ? id : escape(id)
+    }
+
+    /// Whether nothing of an id is escaped or cut: most ids are like that, and most names.
+    private static func isItsOwnName(_ id: String) -> Bool {
+        id.utf8.count <= bytesMax && id.utf8.first != UInt8(ascii: ".")
             && id.utf8.allSatisfy { isPlain($0, at: 1) }
-        return isWhole ? id : escape(id)
     }
 
     private static func escape(_ id: String) -> String {
@@ -51,8 +54,9 @@ package enum FileName {
     ///
     /// The id of a cut name has to be looked up and its ``encode(_:)`` compared with the name.
     package static func decode(_ name: String) -> Decoded? {
+        guard !name.isEmpty, name.utf8.count <= bytesMax else { return nil }
+        if isItsOwnName(name) { return .id(name) }
         let bytes = Array(name.utf8)
-        guard !bytes.isEmpty, bytes.count <= bytesMax else { return nil }
         if let mark = bytes.firstIndex(of: cutMark) { return decodeCut(bytes, mark: mark) }
         guard let id = unescape(bytes[...]) else { return nil }
         return String(validating: id, as: UTF8.self).map { .id($0) }

@@ -36,6 +36,8 @@ struct RecentChanges {
     private var forgotten: UInt64 = 0
     /// Until then everything counts as recent.
     private var everythingUntil: UInt64 = 0
+    /// From then on nothing is recent: most questions come long after the last change.
+    private var recentUntil: UInt64 = 0
 
     init(recentNanoseconds: UInt64, changesMax: Int) {
         self.recentNanoseconds = recentNanoseconds
@@ -52,6 +54,7 @@ struct RecentChanges {
     mutating func announce(_ keys: [Key]?, now: UInt64) {
         purge(now: now)
         announced += 1
+        recentUntil = now &+ recentNanoseconds
         guard let keys, count + keys.count <= changesMax else {
             forgetAll(now: now)
             return
@@ -69,6 +72,7 @@ struct RecentChanges {
 
     /// Whether an answer about the key may only be believed for this once.
     func isRecent(_ key: Key, now: UInt64) -> Bool {
+        guard now < recentUntil else { return false }
         if now < everythingUntil { return true }
         guard let change = newest[key] else { return false }
         return now < change.time &+ recentNanoseconds

@@ -32,6 +32,8 @@ extension fuse_file_info {
         fh = opened.handle
         direct_io = opened.directIO || flags.contains(.write) ? 1 : 0
         keep_cache = opened.keepCache ? 1 : 0
+        // Who cannot write has nothing that close(2) would have to wait for.
+        noflush = flags.contains(.write) ? 0 : 1
     }
 }
 
