@@ -34,6 +34,11 @@ struct AdminResponder: Sendable {
         }
     }
 
+    /// Waits for what is being read of loads; a node that has stopped refuses it at once.
+    func finish() {
+        loads.sync {}
+    }
+
     private func propose(_ message: Brokerfs_Command_Command, _ respond: @escaping Respond) {
         let kind: Command.Kind
         do {

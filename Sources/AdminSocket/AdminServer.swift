@@ -15,6 +15,7 @@ package final class AdminServer: Sendable {
 
     private let group: MultiThreadedEventLoopGroup
     private let channel: any Channel
+    private let responder: AdminResponder
 
     /// Listens; the socket gets mode 0660 before anybody can connect.
     ///
@@ -55,18 +56,27 @@ package final class AdminServer: Sendable {
             throw error
         }
         self.group = group
+        self.responder = responder
     }
 
-    /// Stops listening and removes the socket.
+    /// Stops listening and removes the socket; who is connected is still answered.
     ///
     /// Idempotent.
-    package func close() {
+    package func stopListening() {
         if case .unixDomainSocket? = channel.localAddress.map(Self.kind),
             let path = channel.localAddress?.pathname
         {
             unlink(path)
         }
         try? channel.close().wait()
+    }
+
+    /// Ends the connections, after the node has answered all it will answer.
+    ///
+    /// Idempotent.
+    package func close() {
+        stopListening()
+        responder.finish()
         try? group.syncShutdownGracefully()
     }
 

@@ -21,6 +21,8 @@ struct LoadJob: Sendable {
 
     /// How many lines one core reads before it looks for more.
     private static let linesTogether = 16
+    /// How often a put may be late, each time by ``ReplicaLimits/commitTimeoutNanoseconds``.
+    private static let attemptsMax = 30
 
     private let node: LocalNode
     private let lines: [Line]
@@ -71,12 +73,29 @@ struct LoadJob: Sendable {
 
     func run(_ respond: @escaping AdminResponder.Respond) {
         guard !lines.isEmpty else { return respond(loaded(0, unreadable)) }
-        node.propose(.put(lines.map(\.write))) { result in
+        put(lines) { result in
             switch result {
             case .success(let applied): respond(loaded(applied.count, unreadable))
             case .failure(.refused): putOneByOne(from: 0, count: 0, unreadable, respond)
             case .failure(let error): respond(.with { $0.failure = .init(error) })
             }
+        }
+    }
+
+    /// A bulk outruns a disk that is busy for a while: what was late is put again.
+    ///
+    /// To put a record twice is to put it once, so it does not matter whether the first came late
+    /// or not at all.
+    private func put(
+        _ lines: [Line],
+        attemptsLeft: Int = attemptsMax,
+        _ completion: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
+    ) {
+        node.propose(.put(lines.map(\.write))) { result in
+            guard case .failure(.timedOut) = result, attemptsLeft > 1 else {
+                return completion(result)
+            }
+            put(lines, attemptsLeft: attemptsLeft - 1, completion)
         }
     }
 
@@ -88,7 +107,7 @@ struct LoadJob: Sendable {
     ) {
         guard index < lines.count else { return respond(loaded(count, refusals)) }
         let line = lines[index]
-        node.propose(.put([line.write])) { result in
+        put([line]) { result in
             switch result {
             case .success(let applied):
                 putOneByOne(from: index + 1, count: count + applied.count, refusals, respond)

@@ -128,11 +128,19 @@ extension FileSystem {
 }
 
 /// A file as the kernel was told of it.
-struct ToldContent {
-    var version: ContentVersion
+///
+/// An object, so that the inodes of other kinds of mounts have no room for it.
+final class ToldContent: Sendable {
+    let version: ContentVersion
     /// The content itself, where nothing keeps it.
-    var bytes: [UInt8]?
-    var attributes: Attributes
+    let bytes: [UInt8]?
+    let attributes: Attributes
+
+    init(version: ContentVersion, bytes: [UInt8]?, attributes: Attributes) {
+        self.version = version
+        self.bytes = bytes
+        self.attributes = attributes
+    }
 }
 
 /// Files that are read in several pieces, the newest last.

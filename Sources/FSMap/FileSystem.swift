@@ -103,10 +103,22 @@ package final class FileSystem: Sendable {
     }
 
     /// What a kernel is to forget after `lookups` more lookups, so that the table stays bounded.
-    ///
-    /// Twice as many names as were looked up, because forgetting takes its time.
-    package func surplus(after lookups: Int) -> [Invalidation] {
-        state.withLock { $0.inodes.surplus(above: options.inodesMax, limit: 2 * lookups) }
+    package func surplus(after lookups: Int) -> Invalidation? {
+        let inodes = state.withLock {
+            $0.inodes.surplus(above: options.inodesMax, lookups: lookups)
+        }
+        return inodes.isEmpty ? nil : .unused(inodes: inodes)
+    }
+
+    /// The names that lead to inodes, for a kernel that does not let go of inodes themselves.
+    package func names(of inodes: [UInt64]) -> [Invalidation] {
+        state.withLock { state in
+            inodes.flatMap { inode -> [Invalidation] in
+                guard let entry = state.inodes[inode] else { return [] }
+                let name = entry.node.name
+                return entry.parents.map { .entry(parent: $0, name: name) }
+            }
+        }
     }
 
     /// How many inodes the kernel knows; 1 with nothing looked up but the root.

@@ -192,6 +192,8 @@ package enum Invalidation: Hashable, Sendable {
     case delete(parent: UInt64, child: UInt64, name: String)
     /// Attributes and listing of a directory.
     case listing(directory: UInt64)
+    /// Inodes to let go of where nobody uses them; nothing about them has changed.
+    case unused(inodes: [UInt64])
     /// Every name, by a new epoch.
     case everything
 }

@@ -47,6 +47,8 @@ struct InodeTable {
     private var last: UInt64 = FileSystem.rootInode
     /// How far the search for inodes to let go of has come.
     private var searched: UInt64 = FileSystem.rootInode
+    /// How many inodes the next batch of those is to have.
+    private var owed = 0
     /// How many current inodes are the sessions of a group.
     private(set) var groupSessionsCount = 0
 
@@ -125,26 +127,28 @@ struct InodeTable {
         current[entry.node] = inode
     }
 
-    /// Names the kernel should forget where the table holds more than `countMax` inodes.
+    /// Inodes the kernel should forget where the table holds more than `countMax`.
     ///
-    /// Those looked up longest ago, at most `limit`; directories and open files are kept.
-    mutating func surplus(above countMax: Int, limit: Int) -> [Invalidation] {
+    /// Those looked up longest ago, twice as many as were looked up since the last ones, because
+    /// forgetting takes its time; directories and open files are kept. A batch at a time.
+    mutating func surplus(above countMax: Int, lookups: Int) -> [UInt64] {
         guard inodes.count > countMax else { return [] }
-        var names: [Invalidation] = []
-        var steps = 0
-        while names.count < limit, steps < Self.searchStepsMax {
-            steps += 1
+        owed += 2 * lookups
+        guard owed >= Self.surplusBatch else { return [] }
+        var unused: [UInt64] = []
+        for _ in 0..<(owed * Self.searchStepsMax) where unused.count < owed {
             searched = searched < last ? searched + 1 : FileSystem.rootInode + 1
             guard let entry = inodes[searched], entry.handles.isEmpty,
                 entry.node.kind != .directory, !entry.isUncommitted, !entry.node.name.isEmpty
             else { continue }
-            let name = entry.node.name
-            names += entry.parents.map { .entry(parent: $0, name: name) }
+            unused.append(searched)
         }
-        return names
+        owed = 0
+        return unused
     }
 
-    private static let searchStepsMax = 64
+    static let surplusBatch = 128
+    private static let searchStepsMax = 32
 
     /// Takes `count` lookups back; forgets the inode with the last one.
     mutating func forget(_ inode: UInt64, lookups count: UInt64) {

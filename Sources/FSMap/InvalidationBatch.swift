@@ -24,7 +24,7 @@ struct InvalidationBatch {
         switch invalidation {
         case .content, .attributes: content.append(invalidation)
         case .listing: listings.append(invalidation)
-        case .entry, .delete: names.append(invalidation)
+        case .entry, .delete, .unused: names.append(invalidation)
         case .everything: isEverything = true
         }
     }

@@ -199,7 +199,7 @@ final class FuseServer: Sendable {
 
     /// After lookups: lets the kernel forget the oldest where it knows too many.
     func trim(after lookups: Int) {
-        notifier.enqueue(files.surplus(after: lookups))
+        if let surplus = files.surplus(after: lookups) { notifier.enqueue([surplus]) }
     }
 
     /// After a reply was sent: what changed between the mark and the reply is invalidated again,

@@ -68,6 +68,7 @@ extension Mount {
                     session,
                     server.polls,
                     topNames: { server.topNames() },
+                    names: { server.files.names(of: $0) },
                     forgot: { server.files.forgot($0) }
                 )
             }

@@ -106,11 +106,13 @@ final class Notifier: Sendable {
 
     /// The thread: sends until it is stopped.
     ///
-    /// `topNames` are the names in the root; `forgot` is told what the kernel has forgotten.
+    /// `topNames` are the names in the root, `names` those of inodes; `forgot` is told what the
+    /// kernel has forgotten.
     func run(
         _ session: Session,
         _ polls: PollTable,
         topNames: () -> [String],
+        names: ([UInt64]) -> [Invalidation],
         forgot: (Invalidation) -> Void
     ) {
         defer { stopped.post() }
@@ -119,7 +121,7 @@ final class Notifier: Sendable {
             while let (batch, isPollDue) = take(), !batch.isEmpty || isPollDue {
                 for invalidation in batch {
                     if queue.withLock({ $0.isStopped }) { return }
-                    send(invalidation, session, topNames)
+                    send(invalidation, session, topNames, names)
                     forgot(invalidation)
                 }
                 if isPollDue { polls.wakeAll() }
@@ -144,9 +146,14 @@ final class Notifier: Sendable {
     private func send(
         _ invalidation: Invalidation,
         _ session: Session,
-        _ topNames: () -> [String]
+        _ topNames: () -> [String],
+        _ names: ([UInt64]) -> [Invalidation]
     ) {
         var status = session.notify(invalidation)
+        if status == EINVAL, case .unused(let inodes) = invalidation {
+            // Linux before 6.18: an inode that no name leads to is forgotten as well.
+            status = names(inodes).reduce(0) { max($0, session.notify($1)) }
+        }
         if status == EINVAL, invalidation == .everything {
             // Without an epoch (Linux before 6.16) the names in the root go, and with a directory
             // the kernel forgets all that is below it.
@@ -170,7 +177,7 @@ extension Invalidation {
     fileprivate var isName: Bool {
         switch self {
         case .entry, .delete, .everything: true
-        case .content, .attributes, .listing: false
+        case .content, .attributes, .listing, .unused: false
         }
     }
 }

@@ -13,6 +13,7 @@ final class Session: Sendable {
     // SAFETY: libfuse's session may be used from many threads; its life is guarded as said above.
     private nonisolated(unsafe) let pointer: OpaquePointer
     private let isEpochKnown = Atomic<Bool>(true)
+    private let isPruneKnown = Atomic<Bool>(true)
 
     /// Makes a session that serves `server`, which must outlive it.
     init(_ server: FuseServer, arguments: [String]) throws(MountError) {
@@ -74,8 +75,8 @@ final class Session: Sendable {
 
     /// Tells the kernel to forget something; a name it does not know is success.
     ///
-    /// May wait for the directory's lock, except for `.content`, `.attributes`, `.listing`
-    /// and the epoch.
+    /// May wait for the directory's lock, except for `.content`, `.attributes`, `.listing`,
+    /// `.unused` and the epoch. EINVAL: the kernel is too old for `.unused` or the epoch.
     /// Returns an errno value; 0 for success.
     func notify(_ invalidation: Invalidation) -> Int32 {
         let result =
@@ -86,6 +87,7 @@ final class Session: Sendable {
             case .listing(let inode): fuse_lowlevel_notify_inval_inode(pointer, inode, 0, 0)
             case .entry(let parent, let name): invalidateEntry(parent, name)
             case .delete(let parent, let child, let name): delete(parent, child, name)
+            case .unused(let inodes): prune(inodes)
             case .everything: advanceEpoch()
             }
         return result == -ENOENT ? 0 : -result
@@ -105,17 +107,30 @@ final class Session: Sendable {
 
     /// Has all cached names looked up again when they are next used.
     ///
-    /// FUSE_NOTIFY_INC_EPOCH of protocol 7.44, for which libfuse 3.14 has no call. Older kernels
-    /// answer EINVAL.
+    /// FUSE_NOTIFY_INC_EPOCH of protocol 7.44, for which libfuse 3.14 has no call.
     private func advanceEpoch() -> Int32 {
-        guard isEpochKnown.load(ordering: .relaxed) else { return -EINVAL }
-        let code: UInt32 = 8
-        // struct fuse_out_header { uint32_t len; int32_t error; uint64_t unique; }
-        let header: (UInt32, UInt32, UInt64) = (16, code, 0)
-        let written = withUnsafeBytes(of: header) { write(descriptor, $0.baseAddress, $0.count) }
+        send(code: 8, [], isEpochKnown)
+    }
+
+    /// Has inodes forgotten that are cached and not used; takes no directory's lock.
+    ///
+    /// FUSE_NOTIFY_PRUNE of protocol 7.45, for which libfuse 3.14 has no call.
+    private func prune(_ inodes: [UInt64]) -> Int32 {
+        // struct fuse_notify_prune_out { uint32_t count; uint32_t padding; uint64_t spare; }
+        send(code: 9, [UInt64(UInt32(inodes.count)), 0] + inodes, isPruneKnown)
+    }
+
+    /// Writes a notification; -EINVAL from a kernel that does not know it, which is then not asked
+    /// again.
+    private func send(code: UInt64, _ body: [UInt64], _ isKnown: borrowing Atomic<Bool>) -> Int32 {
+        guard isKnown.load(ordering: .relaxed) else { return -EINVAL }
+        // struct fuse_out_header { uint32_t len; int32_t error; uint64_t unique; }, little-endian.
+        let bytes = UInt64((body.count + 2) * MemoryLayout<UInt64>.size)
+        let message = [bytes | code << 32, 0] + body
+        let written = message.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         guard written < 0 else { return 0 }
         let number = errno
-        if number == EINVAL { isEpochKnown.store(false, ordering: .relaxed) }
+        if number == EINVAL { isKnown.store(false, ordering: .relaxed) }
         return -number
     }
 }

@@ -116,8 +116,9 @@ final class ServerProcess: Sendable {
     /// Idempotent.
     func stop() {
         Mount.unmount(mounts)
-        admin.close()
+        admin.stopListening()
         node.shutdown()
+        admin.close()
     }
 }
 

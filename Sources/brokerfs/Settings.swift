@@ -19,7 +19,7 @@ struct Settings: Sendable {
     var readGroup = "broker-read"
     var revokeGroup = "broker-revoke"
     var auditGroup = "adm"
-    var storeCacheMiB = 128
+    var storeCacheMiB = 64
     var diskReserveMiB = 64
     var commitTimeoutMilliseconds = 2000
     var eventsKiB = Limits.eventBytesMax >> 10
@@ -54,7 +54,7 @@ struct Settings: Sendable {
         revokeGroup = reader.string(forKey: "permissions.revoke_group", default: revokeGroup)
         auditGroup = reader.string(forKey: "permissions.audit_group", default: auditGroup)
         mounts = try MountSettings.read(reader, list: list)
-        storeCacheMiB = Int(try Self.number(reader, "store.cache_mib", 128, 8...65_536))
+        storeCacheMiB = Int(try Self.number(reader, "store.cache_mib", 64, 8...65_536))
         diskReserveMiB = Int(try Self.number(reader, "store.disk_reserve_mib", 64, 0...65_536))
         commitTimeoutMilliseconds = Int(
             try Self.number(reader, "commit_timeout_ms", 2000, 10...60_000)

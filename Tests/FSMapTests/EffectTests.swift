@@ -42,6 +42,7 @@ struct EffectTests {
                 case .listing(let inode): "listing \(name(inode))"
                 case .entry(let parent, let name): "entry \(self.name(parent)) \(name)"
                 case .delete(let parent, _, let name): "delete \(self.name(parent)) \(name)"
+                case .unused(let inodes): "unused \(inodes)"
                 case .everything: "everything"
                 }
             }.sorted()

@@ -181,21 +181,11 @@ import Testing
         "with a disk that hangs: a signal is answered at once, a write in bounded time, reads go on"
     )
     func hungDisk() throws {
-        let disk = try MountedNode.temporaryDirectory()
-        try Shell.check(
-            """
-            truncate -s 256M \(disk).img && mkfs.ext4 -q \(disk).img
-            mount -o loop \(disk).img \(disk)
-            """
-        )
-        defer {
-            _ = Shell.run(
-                "fsfreeze -u \(disk); umount -l \(disk); rm -f \(disk).img; rmdir \(disk)"
-            )
-        }
-        let node = try MountedNode(dataOn: disk)
+        let disk = try TemporaryDisk()
+        defer { disk.remove() }
+        let node = try MountedNode(dataOn: disk.directory)
         try node.load([Line.session("s1"), Line.session("s2")])
-        try Shell.check("fsfreeze -f \(disk)")
+        try disk.freeze()
         let interrupted = try timed { node.attempt("timeout -s KILL 0.3 rm sessions/s1") }
         #expect(interrupted.seconds < 1.5)
         // A shell whose child ends meanwhile has not been told to stop waiting.
@@ -207,10 +197,23 @@ import Testing
         #expect(late.result.output.contains("timed out"))
         #expect(late.seconds > 1 && late.seconds < 6)
         #expect(try node.sh("cat sessions/s1").contains("alice"))
-        try Shell.check("fsfreeze -u \(disk)")
+        try disk.thaw()
         // The first was on its way to the disk and happened; the second never left the queue.
         usleep(500_000)
         #expect(try node.sh("ls sessions") == "s2\n")
+        node.kill()
+    }
+
+    @Test("a load goes on after a disk that stood still for longer than a commit may take")
+    func slowDisk() throws {
+        let disk = try TemporaryDisk()
+        defer { disk.remove() }
+        let node = try MountedNode(dataOn: disk.directory)
+        try disk.freeze()
+        let thaw = "(sleep 3.5; fsfreeze -u \(disk.directory)) >/dev/null 2>&1 &"
+        try Shell.check(thaw)
+        try node.load((0..<300).map { Line.session("s\($0)") })
+        #expect(try node.sh("ls sessions | wc -l") == "300\n")
         node.kill()
     }
 
@@ -219,6 +222,29 @@ import Testing
         let start = Date()
         let result = body()
         return (result, Date().timeIntervalSince(start))
+    }
+}
+
+/// A file system of its own, that stands still when it is told to.
+private struct TemporaryDisk {
+    let directory: String
+
+    init() throws {
+        directory = try MountedNode.temporaryDirectory()
+        try Shell.check(
+            """
+            truncate -s 256M \(directory).img && mkfs.ext4 -q \(directory).img
+            mount -o loop \(directory).img \(directory)
+            """
+        )
+    }
+
+    func freeze() throws { try Shell.check("fsfreeze -f \(directory)") }
+    func thaw() throws { try Shell.check("fsfreeze -u \(directory)") }
+
+    func remove() {
+        _ = Shell.run("fsfreeze -u \(directory)")
+        _ = Shell.run("umount -l \(directory); rm -f \(directory).img; rmdir \(directory)")
     }
 }
 

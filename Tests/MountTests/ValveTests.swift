@@ -39,6 +39,21 @@ import Testing
         #expect(try node.sh("cat groups/g/members") == "z\n")
     }
 
+    @Test("a kernel that knows too many files forgets those that nobody uses")
+    func inodes() throws {
+        let node = try MountedNode(settings: "limits: {inodes: 1000}")
+        try node.load((0..<5000).map { Line.session("s\($0)") })
+        try node.sh("exec 3<sessions/s0; stat sessions/s* >/dev/null; cat <&3 | grep -q alice")
+        var known = Int.max
+        for _ in 0..<100 where known > 1500 {
+            usleep(50_000)
+            let status = try Shell.check(node.cli("status --json") + " | jq .mounts[0].inodes")
+            known = Int(status.dropLast()) ?? .max
+        }
+        #expect(known > 500 && known <= 1500, "\(known) known after 5000 lookups")
+        #expect(try node.sh("stat sessions/s* | grep -c ' File:'") == "5000\n")
+    }
+
     @Test("a client that hangs with files open and a half-read directory stops nobody else")
     func hungClient() throws {
         let node = try MountedNode(kinds: ["read-only"])

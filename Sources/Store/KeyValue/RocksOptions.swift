@@ -18,7 +18,7 @@ package struct RocksOptions: Sendable, Equatable {
     /// The write buffers in memory, the one being filled and those being flushed.
     package var writeBufferCountMax = 6
     /// The block cache, in bytes.
-    package var blockCacheBytes = 128 << 20
+    package var blockCacheBytes = 64 << 20
     /// The bits of the Bloom filter for each key.
     package var bloomBitsPerKey = 10
     /// The uncompressed size of a block of a table file, in bytes.

@@ -90,6 +90,7 @@ struct KernelModel {
                 let name = Name(parent: parent, name: name)
                 if entries[name] == .some(child) { drop(name) }
             case .everything: entries = [:]
+            case .unused: break
             }
         }
     }
