@@ -109,6 +109,8 @@ def parse_options():
     add("--daemon-threads", type=int, default=4)
     add("--seed", type=int, default=1)
     add("--body", type=Path, help="template of a file's content, @ID@ is its name")
+    add("--processor", type=int, help="run everything on this one processor: what a request "
+        "costs, without what the scheduler makes of two")
     add("--disk", default=BUILD, help="where the scratch directory goes; default: build/")
     add("--raw", help="append every JSON line to this file")
     add("--write", metavar="FILE", help="put the tables between this Markdown file's markers")
@@ -145,6 +147,8 @@ def run_all(options, stack):
 
 def main():
     options = parse_options()
+    if options.processor is not None:
+        os.sched_setaffinity(0, {options.processor})
     processes.run_program(lambda stack: run_all(options, stack))
 
 

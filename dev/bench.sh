@@ -3,11 +3,11 @@
 # Measures brokerfs beside other file systems, against its own size, and beside PostgreSQL. Needs
 # root: it mounts, and the cold operations drop the machine's caches.
 #   dev/bench.sh                     every step, with its defaults
-#   dev/bench.sh STEP [OPTION…]      one of files, puts, scale, revoke, postgres; OPTIONs are those
-#                                    of Benchmarks/run.py, scale.py, revoke.py, postgres.py
+#   dev/bench.sh STEP [OPTION…]      one of files, requests, puts, scale, revoke, postgres; OPTIONs
+#                                    are those of Benchmarks/run.py, scale.py, revoke.py, postgres.py
 # Binaries that are built already are measured with BROKERFS_BENCH_BINARIES=DIRECTORY.
 . "$(dirname "$0")/common.sh"
-steps=(files puts scale revoke postgres)
+steps=(files requests puts scale revoke postgres)
 if [ $# -gt 0 ]; then
     [[ " ${steps[*]} " == *" $1 "* ]] || fatal "no step $1; there are: ${steps[*]}"
     steps=("$1")
@@ -31,6 +31,12 @@ place=
 files() {
     python3 Benchmarks/run.py --brokerfs "$bin/brokerfs mount {mountpoint} --data {state}" \
         --body Benchmarks/session.json --write $document "$@"
+}
+
+# What a request costs: client and daemon take turns on one processor.
+requests() {
+    files --processor 0 --section requests --targets tmpfs,floor-3600 --baseline floor-3600 \
+        --ops stat,stat-cold,open-read,open-read-cold,readdir-cold --appends 0 "$@"
 }
 
 # Durable puts through a node, beside a bare append and fdatasync on the same disk.

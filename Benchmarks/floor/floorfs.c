@@ -198,6 +198,7 @@ static void onOpen(fuse_req_t req, fuse_ino_t ino, File *fi) {
         pthread_rwlock_unlock(&lock);
     }
     fi->keep_cache = keepsCaches;
+    fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
     fuse_reply_open(req, fi);
 }
 
