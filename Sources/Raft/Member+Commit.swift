@@ -15,6 +15,7 @@ extension Member {
         guard index > commitIndex, log.term(at: index) == term else { return }
         commit(through: index)
         for id in leadership.progress.ids { sendAppends(to: id) }
+        syncProgress()
         startReadRound()
         leaveIfRemoved()
     }

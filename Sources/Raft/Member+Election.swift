@@ -15,8 +15,8 @@ extension Member {
     var isSticky: Bool { role == .leader || now < quietUntil }
 
     /// Who may ask for votes: a voter that can vouch for its log and state.
-    private var mayCampaign: Bool {
-        configuration.isVoter(id) && !options.isMute && !durability.isInstalling
+    var mayCampaign: Bool {
+        configurations.isNeeded(id, committed: commitIndex) && !options.isMute && !durability.isInstalling
     }
 
     mutating func tickElection(hasStalled: Bool) {

@@ -15,8 +15,7 @@ extension Member {
             let index = log.lastIndex + 1
             effects.append(.accepted(request, term: term, index...index))
             // "The new configuration takes effect on each server as soon as it is added to that
-            // server's log" (section 4.1). A member that goes is sent the entry that says so, if
-            // nothing else is on its way: without it, it would campaign for a while.
+            // server's log" (section 4.1).
             appendAsLeader([.configuration(changed)])
             syncProgress()
             for id in leadership.progress.ids { sendAppends(to: id) }
@@ -55,9 +54,13 @@ extension Member {
         return now - clock < options.electionTimeoutNanoseconds
     }
 
-    /// Rows for exactly the other members of the group.
+    /// Rows for the other members of the group.
+    ///
+    /// A member that goes keeps its row until that is committed, so that it may learn of it:
+    /// otherwise it would go on campaigning, to no avail.
     mutating func syncProgress() {
-        for id in leadership.progress.ids where !configuration.contains(id) {
+        for id in leadership.progress.ids
+        where !configuration.contains(id) && configurations.latestIndex <= commitIndex {
             leadership.progress[id] = nil
         }
         for id in configuration.members where id != self.id && leadership.progress[id] == nil {

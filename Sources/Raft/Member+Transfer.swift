@@ -65,9 +65,7 @@ extension Member {
 
     /// Campaigns without a pre-vote: the leader itself wants it, in this very term.
     mutating func receiveTimeoutNow(from sender: MemberID) {
-        guard role == .follower, leader == sender, configuration.isVoter(id), !options.isMute,
-            !durability.isInstalling
-        else { return }
+        guard role == .follower, leader == sender, mayCampaign else { return }
         becomeCandidate(isTransfer: true, .transferRequested)
     }
 }

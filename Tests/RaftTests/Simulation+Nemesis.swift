@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Raft
+@testable import Raft
 
 /// Who makes trouble, who asks for things, and what must be true when the trouble is over.
 extension Simulation {
@@ -157,16 +157,28 @@ extension Simulation {
 
     /// Windows of one entry take their time, but something has to move.
     private mutating func catchUp(_ group: Configuration, _ last: LogIndex) throws(Violation) {
-        func applied() -> [LogIndex] {
-            nodes.filter { group.contains($0.member.id) }.map(\.member.appliedIndex)
-        }
-        while applied().contains(where: { $0 < last }) {
-            let before = applied()
+        let places = nodes.indices.filter { group.contains(nodes[$0].member.id) }
+        while places.contains(where: { nodes[$0].member.appliedIndex < last }) {
+            let before = nodes.map { [$0.member.appliedIndex, $0.member.lastPosition.index] }
             try run(until: time + 1_000_000)
-            guard applied() != before else {
-                throw Violation("\(before) applied, \(last) never comes: \(group)")
-            }
+            let after = nodes.map { [$0.member.appliedIndex, $0.member.lastPosition.index] }
+            guard before != after else { throw Violation("\(last) never comes: \(group)") }
         }
+    }
+
+    /// Where everybody stands.
+    var summary: String {
+        nodes.map { node in
+            let member = node.member
+            let peers = member.leadership.progress.ids.map { id in
+                "\(id) \(member.leadership.progress[id].map { "\($0)" } ?? "")"
+            }
+            return "\(member.id) \(member.role) t\(member.term) last \(member.lastPosition) "
+                + "durable \(member.durability.durableIndex) commit \(member.commitIndex) "
+                + "first \(member.firstIndex) \(member.configuration) "
+                + "installing \(member.durability.isInstalling) up \(node.isUp) "
+                + peers.joined(separator: "; ")
+        }.joined(separator: "\n")
     }
 
     private func currentLeader() -> MemberID? {

@@ -38,7 +38,8 @@ struct SimulationTests {
         do throws(Violation) {
             try simulation.run()
         } catch {
-            Issue.record("seed \(seed), \(simulation.time) µs: \(error) in \(simulation.world)")
+            let place = "seed \(seed), \(simulation.time) µs"
+            Issue.record("\(place): \(error)\n\(simulation.summary)\n\(simulation.world)")
         }
     }
 }
