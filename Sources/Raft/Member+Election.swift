@@ -72,7 +72,9 @@ extension Member {
 
     mutating func receivePreVote(_ message: Message, _ last: LogPosition) {
         let isWilling = message.term > term && !isSticky && last >= log.last && !options.isMute
-        if isWilling {
+        if isWilling, prefersItself(to: message.from, last) {
+            send(.preVote(last: log.last), to: message.from, term: term + 1, after: .nothing)
+        } else if isWilling {
             // At the candidate's term; the own one stays.
             send(
                 .preVoteReply(isGranted: true),
@@ -83,6 +85,15 @@ extension Member {
         } else {
             send(.preVoteReply(isGranted: false), to: message.from, after: .hardState)
         }
+    }
+
+    /// Whether this member has just begun to ask as well, and comes first.
+    ///
+    /// When all hear at once that the leader died, they would divide the votes. Only for a moment:
+    /// who comes first may be unable to win.
+    private func prefersItself(to other: MemberID, _ last: LogPosition) -> Bool {
+        role == .preCandidate && electionElapsed < options.heartbeatTicks
+            && (log.last > last || (log.last == last && id > other))
     }
 
     mutating func receivePreVoteGrant(_ message: Message) {

@@ -53,6 +53,7 @@ extension Stage {
         case "set": for word in words { try set(word) }
         case "tell":
             isMessageTold = words.contains("messages")
+            isHeartbeatTold = words.contains("heartbeats")
             isWriteTold = words.contains("writes")
             isLeaseTold = words.contains("leases")
         case "pass": pass(try number(words[0]))

@@ -20,6 +20,7 @@ struct Stage {
 
     /// What is told besides what an operator would see.
     var isMessageTold = false
+    var isHeartbeatTold = false
     var isWriteTold = false
     var isLeaseTold = false
 
@@ -174,7 +175,7 @@ struct Stage {
     /// Delivers one message, or loses it when the link is cut.
     mutating func deliver(_ message: Message) {
         let isLost = isCut(message)
-        if isMessageTold { output.append(Wording.message(message) + (isLost ? "  lost" : "")) }
+        if isTold(message) { output.append(Wording.message(message) + (isLost ? "  lost" : "")) }
         guard !isLost else {
             if case .snapshot = message.kind {
                 step(message.from, .snapshotSent(to: message.to, succeeded: false))
@@ -184,6 +185,13 @@ struct Stage {
         step(message.to, .receive(message))
         if case .snapshot = message.kind {
             step(message.from, .snapshotSent(to: message.to, succeeded: true))
+        }
+    }
+
+    private func isTold(_ message: Message) -> Bool {
+        switch message.kind {
+        case .heartbeat, .heartbeatReply: isHeartbeatTold
+        default: isMessageTold
         }
     }
 
