@@ -125,13 +125,14 @@ struct ConfigurationHistory: Equatable, Sendable {
     /// Where the latest was appended.
     var latestIndex: LogIndex { rows[rows.count - 1].index }
 
-    /// Whether the member is a voter, or was one before a change that is not known as committed.
+    /// Whether the member is a voter, or was one before changes that are not known as committed:
+    /// more than one, because a restart forgets how far the commit index had come.
     ///
     /// "A server that is not part of its own latest configuration should still start new elections,
     /// as it might still be needed until the new configuration is committed" (section 4.2.2).
     func isNeeded(_ id: MemberID, committed: LogIndex) -> Bool {
-        let change = rows.last { $0.index <= committed } ?? rows[0]
-        return latest.isVoter(id) || change.configuration.isVoter(id)
+        let known = rows.lastIndex { $0.index <= committed } ?? 0
+        return rows[known...].contains { $0.configuration.isVoter(id) }
     }
 
     /// What was in effect at an index that is not compacted.

@@ -119,5 +119,7 @@ package enum Refusal: Equatable, Sendable {
     case transferring
     /// Too much waits already.
     case busy
+    /// The member has stopped for good.
+    case stopped
     case membership(MembershipError)
 }

@@ -116,7 +116,7 @@ package struct Member<Generator: RandomNumberGenerator & Sendable>: Sendable {
 
     /// Takes one input and returns what to do.
     package mutating func step(_ input: Input, at clock: UInt64) -> [Effect] {
-        guard role != .stopped else { return [] }
+        guard role != .stopped else { return refuseStopped(input) }
         now = max(now, clock)
         switch input {
         case .tick: tick()
@@ -259,7 +259,15 @@ package struct Member<Generator: RandomNumberGenerator & Sendable>: Sendable {
         if role == .leader { advanceCommit() }
     }
 
-    /// "After a failed write the member stops": what it would say next could not be vouched for.
+    private func refuseStopped(_ input: Input) -> [Effect] {
+        switch input {
+        case .propose(let id, _), .changeMembership(let id, _), .read(let id):
+            [.refused(id, .stopped)]
+        default: []
+        }
+    }
+
+    /// Stops for good: what the member would say next could not be vouched for.
     mutating func stop(_ reason: StopReason) {
         if role == .leader { endLeadership() }
         role = .stopped
