@@ -38,6 +38,7 @@ struct Stage {
     var tick: UInt64 = 100
     var output: [String] = []
     var nextRequest: UInt64 = 0
+    var runs: UInt64 = 0
     var requestNames: [UInt64: String] = [:]
 
     struct Link: Hashable {
@@ -53,11 +54,12 @@ struct Stage {
 
     mutating func start(_ id: MemberID, _ storage: Storage) {
         let offset = (id.rawValue - 1) * 3
+        runs += 1
         let member = Member(
             id: id,
             recovery: storage.recovery,
             options: options,
-            generator: FixedGenerator(value: offset),
+            generator: FixedGenerator(remainder: offset % 10, run: runs),
             now: now
         )
         var player = Player(member: member, storage: storage)

@@ -23,11 +23,23 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
     mutating func chance(_ percent: Int) -> Bool { number(below: 100) < percent }
 }
 
-/// Draws the same number always, so that a play says whose timer goes off first.
+/// Draws numbers that leave the same remainder, so that a play says whose timer goes off first.
 struct FixedGenerator: RandomNumberGenerator, Sendable {
-    var value: UInt64
+    /// What T ticks are lengthened by, of 10.
+    var remainder: UInt64
+    /// No two runs draw the same numbers.
+    var run: UInt64 = 0
+    private var count: UInt64 = 0
 
-    mutating func next() -> UInt64 { value }
+    init(remainder: UInt64, run: UInt64 = 0) {
+        self.remainder = remainder
+        self.run = run
+    }
+
+    mutating func next() -> UInt64 {
+        count += 1
+        return run * 1_000_000 + count * 10 + remainder
+    }
 }
 
 /// What a member has on its disk.
