@@ -16,7 +16,8 @@ extension Member {
 
     /// Who may ask for votes: a voter that can vouch for its log and state.
     var mayCampaign: Bool {
-        configurations.isNeeded(id, committed: commitIndex) && !options.isMute && !durability.isInstalling
+        configurations.isNeeded(id, committed: commitIndex) && !options.isMute
+            && !durability.isInstalling
     }
 
     mutating func tickElection(hasStalled: Bool) {
@@ -109,6 +110,8 @@ extension Member {
 
     // MARK: - Vote
 
+    /// Campaigns in a new term, with a vote for itself.
+    ///
     /// "To begin an election, a follower increments its current term and transitions to candidate
     /// state. It then votes for itself and issues RequestVote RPCs" (section 3.4).
     mutating func becomeCandidate(isTransfer: Bool, _ cause: RoleCause) {

@@ -68,8 +68,9 @@ extension Member {
         }
     }
 
-    /// "A leader that is removed steps down once the new configuration is committed" (4.2.2, in
-    /// short). Until then it leads a group that it does not count itself in.
+    /// "A leader that is removed steps down once the new configuration is committed" (4.2.2).
+    ///
+    /// Until then it leads a group that it does not count itself in.
     mutating func leaveIfRemoved() {
         guard configurations.latestIndex <= commitIndex, !configuration.isVoter(id) else { return }
         if let successor = furthestVoter, leadership.progress[successor]?.match == log.lastIndex {

@@ -139,8 +139,9 @@ package struct AppendReply: Equatable, Sendable {
     }
 }
 
-/// A sign of life. It proves nothing about the log, so `commit` is at most what the follower has
-/// acknowledged.
+/// A sign of life.
+///
+/// It proves nothing about the log, so `commit` is at most what the follower has acknowledged.
 package struct Heartbeat: Equatable, Sendable {
     package var commit: LogIndex
     package var stamp: Stamp

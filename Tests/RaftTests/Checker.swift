@@ -13,7 +13,7 @@ struct Violation: Error, CustomStringConvertible {
 struct Checker {
     /// Which member led in a term.
     private var leaders: [Term: MemberID] = [:]
-    /// What is committed; never changes. The first is at index 1.
+    /// What is committed, from index 1 on; never changes.
     private var committed: [Entry] = []
     /// In which term of the member that knew of it first.
     private var knownInTerm: [Term] = []

@@ -162,7 +162,11 @@ struct PaperReadTests {
         rig.tick()
         func echoes() -> [LogIndex] {
             rig.sent.compactMap { message in
-                if case .heartbeat(let heartbeat) = message.kind { heartbeat.echo?.index } else { nil }
+                if case .heartbeat(let heartbeat) = message.kind {
+                    heartbeat.echo?.index
+                } else {
+                    nil
+                }
             }
         }
         #expect(echoes() == [1])

@@ -49,7 +49,9 @@ extension Simulation {
 
     /// Whom a client takes for the leader: anybody who says so, a stale one too.
     private mutating func anyLeader() -> MemberID? {
-        let leaders = nodes.filter { $0.isUp && $0.member.role == .leader && $0.pausedUntil <= time }
+        let leaders = nodes.filter {
+            $0.isUp && $0.member.role == .leader && $0.pausedUntil <= time
+        }
         guard !leaders.isEmpty else { return nil }
         return leaders[generator.number(below: leaders.count)].member.id
     }

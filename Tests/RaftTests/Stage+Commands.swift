@@ -2,7 +2,7 @@
 
 import Raft
 
-/// The words of the transcripts; testdata/README.md explains them.
+/// The words of the transcripts; Tests/RaftTests/testdata/README.md explains them.
 extension Stage {
     struct UnknownCommand: Error, CustomStringConvertible {
         var description: String

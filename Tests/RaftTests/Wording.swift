@@ -49,7 +49,8 @@ enum Wording {
                 + "\(heartbeat.echo.map { " echo \($0.index)" } ?? "")"
         case .heartbeatReply: "heartbeatReply"
         case .snapshot(let snapshot):
-            "snapshot \(position(snapshot.position)) group(\(configuration(snapshot.configuration)))"
+            "snapshot \(position(snapshot.position)) "
+                + "group(\(configuration(snapshot.configuration)))"
         case .timeoutNow: "timeoutNow"
         case .staleTerm: "staleTerm"
         }
