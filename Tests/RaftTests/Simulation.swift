@@ -49,6 +49,8 @@ struct Simulation {
     var time = 0
     var isQuiet = false
     var checker = Checker()
+    /// Everything that was ever sent, where it may come again.
+    var sent: [Message] = []
     var messagesSent = 0
     var eventCount = 0
     var proposals = 0
@@ -120,6 +122,7 @@ struct Simulation {
             time = next
             eventCount += 1
             try handle(event)
+            if eventCount.isMultiple(of: 1000) { try checkEventBudget() }
         }
         time = max(time, end)
     }
@@ -234,6 +237,7 @@ struct Simulation {
             }
             queue.push(.message(message), at: arrival)
         }
+        replayAny(message)
         if case .snapshot = message.kind {
             let run = nodes[place(message.from)].run
             let report = Event.snapshotSent(
@@ -244,10 +248,20 @@ struct Simulation {
             )
             schedule(report, in: 5000)
         }
-        if case .voteReply(true) = message.kind, !isQuiet, generator.chance(world.voterCrashPercent) {
+        if case .voteReply(true) = message.kind, !isQuiet, generator.chance(world.voterCrashPercent)
+        {
             // A voter that dies right behind its word must remember it.
             crash(message.from, restartIn: 500 + generator.number(below: 5000))
         }
+    }
+
+    /// The network remembers everything: whatever was sent may arrive once more, at any time.
+    private mutating func replayAny(_ message: Message) {
+        guard world.replayPercent > 0, !isQuiet else { return }
+        sent.append(message)
+        guard generator.chance(world.replayPercent) else { return }
+        let old = sent[generator.number(below: sent.count)]
+        schedule(.message(old), in: generator.number(below: 300_000))
     }
 
     // MARK: - Crashes

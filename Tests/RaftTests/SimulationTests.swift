@@ -24,9 +24,9 @@ struct SimulationTests {
 
     private static var worldCount: UInt64 {
         #if DEBUG
-            12
+        12
         #else
-            250
+        250
         #endif
     }
 

@@ -11,6 +11,8 @@ struct World {
     var lossPercent: Int
     var doublePercent: Int
     var spikePercent: Int
+    /// How often any message that was ever sent arrives once more.
+    var replayPercent: Int
     var delay: Int
     var diskDelay: Int
     var applyDelay: Int
@@ -40,6 +42,7 @@ struct World {
         lossPercent = pick(0, 0, 2, 10, 30)
         doublePercent = pick(0, 5, 20)
         spikePercent = pick(0, 1, 5)
+        replayPercent = pick(0, 0, 5, 20)
         delay = pick(300, 2000, 20_000)
         diskDelay = pick(200, 3000, 40_000)
         applyDelay = pick(100, 5000)
