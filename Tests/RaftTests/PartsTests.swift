@@ -44,24 +44,24 @@ struct PartsTests {
         let state = HardState(term: 1, vote: nil)
         func message(_ term: Term) -> Durability.Item { .ownVote(term) }
         durability.hardStateChanged()
-        let step1 = durability.nextWrite(log, state)?.number
-        #expect(step1 == 1)
+        let firstNumber = durability.nextWrite(log, state)?.number
+        #expect(firstNumber == 1)
         log.append(entries(terms: [1, 1]))
-        let step2 = durability.nextWrite(log, state)?.number
-        #expect(step2 == 2)
-        let step3 = durability.nextWrite(log, state)
-        #expect(step3 == nil)
+        let secondNumber = durability.nextWrite(log, state)?.number
+        #expect(secondNumber == 2)
+        let thirdWrite = durability.nextWrite(log, state)
+        #expect(thirdWrite == nil)
         let mayGo = [
             durability.mayGo(message(1), after: .nothing),
             durability.mayGo(message(2), after: .hardState),
             durability.mayGo(message(3), after: .log),
         ]
         #expect(mayGo == [true, false, false])
-        let step4 = durability.persisted(through: 1)
-        #expect(step4 == [message(2)])
+        let freedByFirst = durability.persisted(through: 1)
+        #expect(freedByFirst == [message(2)])
         #expect(durability.durableIndex == 0)
-        let step5 = durability.persisted(through: 2)
-        #expect(step5 == [message(3)])
+        let freedBySecond = durability.persisted(through: 2)
+        #expect(freedBySecond == [message(3)])
         #expect(durability.durableIndex == 2)
     }
 
@@ -98,8 +98,8 @@ struct PartsTests {
         log.reset(to: snapshot.position)
         durability.logReset(to: snapshot)
         #expect(durability.isInstalling)
-        let step6 = durability.nextWrite(log, state)?.snapshot
-        #expect(step6 == snapshot)
+        let installed = durability.nextWrite(log, state)?.snapshot
+        #expect(installed == snapshot)
         _ = durability.persisted(through: 1)
         #expect(durability.isInstalling)
         #expect(durability.durableIndex == 0)
@@ -117,8 +117,8 @@ struct PartsTests {
         _ = progress.reject(at: 0, hint: 0)
         progress.sent([])
         #expect(progress.isPaused(options))
-        let step7 = progress.accept(0)
-        #expect(step7)
+        let isProbed = progress.accept(0)
+        #expect(isProbed)
         #expect(progress.isReplicating)
         let held = entries(terms: [1, 1, 1])
         progress.sent([held[0]])
@@ -126,11 +126,11 @@ struct PartsTests {
         progress.sent([held[1]])
         #expect(progress.isPaused(options))
         #expect(progress.next == 3)
-        let step8 = progress.accept(1)
-        #expect(step8)
+        let isNews = progress.accept(1)
+        #expect(isNews)
         #expect(!progress.isPaused(options))
-        let step9 = progress.accept(1)
-        #expect(!step9, "the same answer again is no news")
+        let isNewsAgain = progress.accept(1)
+        #expect(!isNewsAgain, "the same answer again is no news")
         options.inFlightBytesMax = 1
         #expect(progress.isPaused(options))
     }
@@ -138,16 +138,16 @@ struct PartsTests {
     @Test("a late rejection of what is acknowledged already is no news")
     func lateRejection() {
         var progress = Progress(next: 1)
-        let step10 = progress.accept(0)
-        #expect(step10)
+        let isAgreed = progress.accept(0)
+        #expect(isAgreed)
         progress.sent(entries(terms: [1, 1]))
-        let step11 = progress.accept(2)
-        #expect(step11)
-        let step12 = progress.reject(at: 1, hint: 0)
-        #expect(!step12)
+        let isAcknowledged = progress.accept(2)
+        #expect(isAcknowledged)
+        let isLateNews = progress.reject(at: 1, hint: 0)
+        #expect(!isLateNews)
         #expect(progress.isReplicating)
-        let step13 = progress.reject(at: 3, hint: 0)
-        #expect(step13)
+        let isRejectedNews = progress.reject(at: 3, hint: 0)
+        #expect(isRejectedNews)
         #expect(progress.next == 3)
     }
 
