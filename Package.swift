@@ -42,6 +42,7 @@ var targets: [Target] = [
     ),
     .target(name: "Identity", dependencies: [protobuf, crypto], swiftSettings: settings),
     .target(name: "Log", swiftSettings: quiet),
+    .target(name: "Raft", swiftSettings: quiet),
     .target(name: "Store", dependencies: ["Identity", "CRocksDB", protobuf], swiftSettings: quiet),
     .target(name: "FSMap", dependencies: ["Identity"], swiftSettings: quiet),
     .target(
@@ -56,6 +57,12 @@ var targets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(name: "LogTests", dependencies: ["Log"], swiftSettings: settings),
+    .testTarget(
+        name: "RaftTests",
+        dependencies: ["Raft"],
+        exclude: ["testdata"],
+        swiftSettings: settings
+    ),
     .testTarget(
         name: "StoreTests",
         dependencies: ["Store", "Identity"],

@@ -29,6 +29,7 @@ extension Room {
             imports: ["SwiftProtobuf", "Crypto", "FoundationEssentials"]
         ),
         Room(name: "Log", isQuiet: true, imports: [], edges: logEdges),
+        Room(name: "Raft", isQuiet: true, imports: []),
         Room(
             name: "Store",
             isQuiet: true,
