@@ -5,7 +5,7 @@ import Synchronization
 
 /// Opening, reading and closing files.
 extension FileSystem {
-    /// Opens a file; the handle keeps the content there is now.
+    /// Opens a file; the handle keeps the content there is now, so the view is of one moment.
     ///
     /// Throws ``FSError/notPermitted`` for writing what the contract does not let be written and
     /// ``FSError/tooManyOpen`` or ``FSError/tooManyOpenByUser`` beyond the options' limits.
@@ -196,7 +196,11 @@ extension FileSystem {
     private func rendered(_ file: OpenFile, _ handle: UInt64) throws(FSError) -> [UInt8] {
         if let rendered = file.rendered { return rendered }
         let bytes = try file.snapshot?.content.bytes() ?? []
-        state.withLock { $0.files[handle]?.rendered = bytes }
+        state.withLock { state in
+            state.files[handle]?.rendered = bytes
+            // The moment of the opening is not needed any more.
+            state.files[handle]?.snapshot?.content = .bytes(bytes)
+        }
         return bytes
     }
 

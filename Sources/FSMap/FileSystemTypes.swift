@@ -157,6 +157,7 @@ package struct CreateRequest: Sendable {
     package var mode: UInt32
     package var caller: Caller
     package var now: UInt64
+    /// Of one moment, as for an open.
     package var view: any IdentityView
 
     /// Makes a request from its parts.

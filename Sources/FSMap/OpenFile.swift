@@ -10,7 +10,7 @@ struct OpenFile: Sendable {
     let flags: OpenFlags
     let isDirectIO: Bool
     /// Nil for a file that is new.
-    let snapshot: Snapshot?
+    var snapshot: Snapshot?
     /// The document, once somebody has read it.
     var rendered: [UInt8]?
     /// Places in a long list that somebody has read to.

@@ -6,6 +6,9 @@ import Identity
 enum Content: Sendable {
     /// A document that is rendered when it is first read; `envelope`: as below `records/`.
     case record(StoredRecord, envelope: Bool)
+    /// The same of a session that nobody has read yet: most are in the kernel's cache already, and
+    /// never are. The view is of the moment of the opening.
+    case unread(session: String, any IdentityView)
     /// The same with its secrets.
     case revealed(StoredRecord, envelope: Bool)
     case bytes([UInt8])
@@ -22,6 +25,10 @@ enum Content: Sendable {
             var marks: [MembersText.Mark] = []
             return try text.read(offset: 0, count: .max, marks: &marks)
         case .events: return []
+        case .unread(let session, let view):
+            let stored = try Tree.ask { () throws(ViewError) in try view.record(.session, session) }
+            guard let stored else { throw .stale }
+            return try Content.record(stored, envelope: false).bytes()
         case .revealed(let stored, let envelope):
             do {
                 return try Document.reveal(stored.record, envelope: envelope)
@@ -62,13 +69,15 @@ extension Tree {
         isNeeded: Bool,
         in view: any IdentityView
     ) throws(FSError) -> Snapshot? {
-        if let (type, id) = node.record, isNeeded {
+        let isUnread = if case .session = node { kind != .reveal } else { false }
+        if let (type, id) = node.record, isNeeded, !isUnread {
             return try documentSnapshot(of: node, type, id, in: view)
         }
         guard let presence = try presence(of: node, in: view) else { return nil }
         let content: Content =
             switch node {
             case .allEvents: .events
+            case .session(let id) where isNeeded: .unread(session: id, view)
             case .groupFile(let group, .members):
                 .members(MembersText(group: group, view: view))
             default: .bytes(isNeeded ? try bytes(of: node, in: view) : [])

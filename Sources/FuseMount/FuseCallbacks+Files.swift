@@ -86,7 +86,7 @@ func createFile(
                 mode: mode,
                 caller: reply.caller,
                 now: server.node.monotonicNanoseconds(),
-                view: server.node.view()
+                view: server.snapshot()
             )
         )
         information.set(opened, flags)

@@ -127,7 +127,7 @@ final class InProcessClient: TreeClient {
 
     private func read(_ path: String) throws(FSError) -> String {
         let entry = try find(path)
-        let opened = try files.open(entry.inode, flags: .read, view: node.view())
+        let opened = try files.open(entry.inode, flags: .read, view: moment())
         defer { _ = files.release(opened.handle) }
         var bytes: [UInt8] = []
         while true {
@@ -139,6 +139,15 @@ final class InProcessClient: TreeClient {
             )
             guard !piece.isEmpty else { return String(decoding: bytes, as: UTF8.self) }
             bytes += piece
+        }
+    }
+
+    /// What is open shows one moment of the state.
+    private func moment() throws(FSError) -> StateView {
+        do throws(ViewError) {
+            return try node.snapshot()
+        } catch {
+            throw FSError(error)
         }
     }
 
@@ -155,11 +164,11 @@ final class InProcessClient: TreeClient {
         if let known {
             guard !flags.contains(.exclusive) else { throw .exists }
             guard known.attributes.kind != .directory else { throw .isDirectory }
-            opened = try files.open(known.inode, flags: flags, view: node.view())
+            opened = try files.open(known.inode, flags: flags, view: moment())
         } else {
             guard creates else { throw .notFound }
             let (parent, name) = try split(path)
-            let request = CreateRequest(flags: flags, mode: 0o644, now: now, view: node.view())
+            let request = CreateRequest(flags: flags, mode: 0o644, now: now, view: try moment())
             opened = try files.create(name, in: parent, request).1
         }
         defer { _ = files.release(opened.handle) }

@@ -19,6 +19,8 @@ package struct RocksOptions: Sendable, Equatable {
     package var writeBufferCountMax = 6
     /// The block cache, in bytes.
     package var blockCacheBytes = 64 << 20
+    /// The cache has two to the power of this parts, each with a lock of its own.
+    package var blockCacheShardBits = 2
     /// The bits of the Bloom filter for each key.
     package var bloomBitsPerKey = 10
     /// The uncompressed size of a block of a table file, in bytes.
@@ -35,9 +37,7 @@ package struct RocksOptions: Sendable, Equatable {
 
     /// The owned C options and the cache they use; the caller destroys both.
     func makeNative() -> RocksNativeOptions {
-        guard let options = unsafe rocksdb_options_create(),
-            let cache = unsafe rocksdb_cache_create_lru(blockCacheBytes)
-        else {
+        guard let options = unsafe rocksdb_options_create(), let cache = unsafe makeCache() else {
             preconditionFailure("RocksDB returned no options")
         }
         unsafe rocksdb_options_set_create_if_missing(options, createIfMissing ? 1 : 0)
@@ -50,6 +50,18 @@ package struct RocksOptions: Sendable, Equatable {
         unsafe silence(options)
         unsafe setTableFormat(of: options, cache: cache)
         return unsafe RocksNativeOptions(options: options, cache: cache)
+    }
+
+    /// A cache of few parts.
+    ///
+    /// A block that is larger than a part is never kept. The filter of a table of a million small
+    /// keys has more than a megabyte; with RocksDB's 64 parts every read would read it anew.
+    private func makeCache() -> OpaquePointer? {
+        let options = unsafe rocksdb_lru_cache_options_create()
+        defer { unsafe rocksdb_lru_cache_options_destroy(options) }
+        unsafe rocksdb_lru_cache_options_set_capacity(options, blockCacheBytes)
+        unsafe rocksdb_lru_cache_options_set_num_shard_bits(options, Int32(blockCacheShardBits))
+        return unsafe rocksdb_cache_create_lru_opts(options)
     }
 
     private func setSizes(of options: OpaquePointer) {
