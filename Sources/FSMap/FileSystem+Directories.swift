@@ -13,10 +13,8 @@ extension FileSystem {
         by user: UInt32 = 0,
         view: any IdentityView
     ) throws(FSError) -> Opened {
-        let node = try directory(inode)
-        guard let found = try presence(of: node, view: view) else {
-            throw try missing(node, view: view)
-        }
+        let node = try onPath(inode, view: view) { () throws(FSError) in try directory(inode) }
+        guard let found = try presence(of: node, view: view) else { throw .notFound }
         var open = OpenDirectory(inode: inode, node: node, user: user)
         if case .groupSessions(let group) = node {
             open.collected = try tree.sessions(ofGroup: group, in: view)

@@ -22,6 +22,24 @@ extension FileSystem {
         return node
     }
 
+    /// Runs what a path leads to, with the right word for a directory that is gone.
+    ///
+    /// Where another one has its name, ``FSError/stale`` has the kernel look the path up anew, once;
+    /// where none has, there is nothing to be found, and ``FSError/notFound`` says so.
+    func onPath<Result>(
+        _ inode: UInt64,
+        view: any IdentityView,
+        _ body: () throws(FSError) -> Result
+    ) throws(FSError) -> Result {
+        do {
+            return try body()
+        } catch .stale {
+            let node = state.withLock { $0.inodes[inode]?.node }
+            guard let node, try presence(of: node, view: view) == nil else { throw .stale }
+            throw .notFound
+        }
+    }
+
     /// The node a name stands for and what is known of it; throws where it does not exist.
     func existing(
         _ name: String,

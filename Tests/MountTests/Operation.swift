@@ -50,7 +50,7 @@ struct MountClient: TreeClient {
     }
 
     private static let client = #"""
-        import errno, json, os, stat, sys
+        import errno, json, os, stat, sys, time
 
         def put(path, text, flags):
             fd = os.open(path, os.O_WRONLY | flags, 0o644)
@@ -95,6 +95,8 @@ struct MountClient: TreeClient {
         for op in json.load(open(sys.argv[2])):
             try:
                 answers.append({"value": run(op["verb"], op["path"], op["text"])})
+                # The names that a change has brought or taken follow the reply.
+                if op["verb"] not in ("list", "stat", "read", "readlink"): time.sleep(0.003)
             except OSError as e:
                 answers.append({"errno": errno.errorcode[e.errno]})
         print(json.dumps(answers))
