@@ -9,6 +9,8 @@ patches=$PWD/Tests/RaftTests/mutants
 # What one suite may take of a processor; some hundred green worlds take seconds.
 seconds=300
 work=$(mktemp -d "${TMPDIR:-/tmp}/brokerfs-mutants.XXXXXX")
+# What the tools leave behind goes with it.
+export TMPDIR=$work
 child=
 leave() {
     [ -z "$child" ] || kill -TERM -- "-$child" 2>/dev/null || true
@@ -23,7 +25,8 @@ run() {
     local status=0
     setsid "$@" >"$work/log" 2>&1 </dev/null &
     child=$!
-    wait "$child" || status=$?
+    # Bash would say of a trap what the caller says already.
+    { wait "$child" || status=$?; } 2>/dev/null
     child=
     return "$status"
 }
