@@ -13,7 +13,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/brokerfs-mutants.XXXXXX")
 export TMPDIR=$work
 child=
 leave() {
-    [ -z "$child" ] || kill -TERM -- "-$child" 2>/dev/null || true
+    # The compilers of a build have groups of their own, but the same session.
+    while [ -n "$child" ] && pkill -KILL --session "$child"; do sleep 0.1; done
     wait
     rm -rf --one-file-system -- "$work"
 }
