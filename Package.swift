@@ -60,7 +60,7 @@ var targets: [Target] = [
     .testTarget(
         name: "RaftTests",
         dependencies: ["Raft"],
-        exclude: ["testdata"],
+        exclude: ["testdata", "mutants"],
         swiftSettings: settings
     ),
     .testTarget(

@@ -170,7 +170,7 @@ package struct Member<Generator: RandomNumberGenerator & Sendable>: Sendable {
     // MARK: - Messages
 
     private mutating func receive(_ message: Message) {
-        guard message.to == id, message.from != id else { return }
+        guard message.to == id, message.from != id, message.isCountable else { return }
         switch message.kind {
         // They speak of a term that nobody is in yet.
         case .preVote(let last): return receivePreVote(message, last)

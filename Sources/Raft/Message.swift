@@ -37,6 +37,21 @@ package struct Message: Equatable, Sendable {
         self.term = term
         self.kind = kind
     }
+
+    /// Whether its numbers leave room to count on from; no group ever gets near the bound.
+    var isCountable: Bool {
+        let index: LogIndex =
+            switch kind {
+            case .append(let append): append.previous.index
+            case .snapshot(let snapshot): snapshot.position.index
+            case .appendReply(let reply):
+                if case .rejected(_, let hint) = reply.outcome { hint.index } else { 0 }
+            case .preVote, .preVoteReply, .vote, .voteReply, .heartbeat, .heartbeatReply,
+                .timeoutNow, .staleTerm:
+                0
+            }
+        return max(term, index) <= .max / 2
+    }
 }
 
 /// When a leader sent something: the number of its round and its clock.

@@ -99,6 +99,28 @@ struct PaperElectionTests {
         #expect(rig.sent(to: 2) == [.voteReply(isGranted: true)])
     }
 
+    @Test("3.8: a vote in the term that the server is in already is written as well")
+    func persistsVoteOfSameTerm() {
+        var rig = Rig(term: 4)
+        rig.receive(.vote(last: position(0, 0), isTransfer: false), from: 2, term: 4)
+        #expect(rig.writes.map(\.hardState) == [HardState(term: 4, vote: MemberID(2))])
+        #expect(rig.sent(to: 2) == [.voteReply(isGranted: true)])
+    }
+
+    @Test("3.8: a candidate asks for votes once the log that it speaks of is durable")
+    func requestWaitsForLog() {
+        var rig = Rig(term: 1)
+        rig.isDiskInstant = false
+        rig.receive(rig.append(log(1)), from: 2, term: 1)
+        rig.becomeCandidate()
+        #expect(rig.member.role == .candidate)
+        #expect(rig.sent.isEmpty)
+        rig.step(.persisted(through: 1))
+        #expect(rig.sent(to: 3).isEmpty)
+        rig.step(.persisted(through: 2))
+        #expect(rig.sent(to: 3) == [.vote(last: position(1, 1), isTransfer: false)])
+    }
+
     @Test("3.4: a candidate wins with votes from a majority of the servers", arguments: [3, 5])
     func winsWithMajority(voters: UInt64) {
         var rig = Rig(voters: voters)

@@ -224,6 +224,42 @@ struct PaperReplicationTests {
         #expect(rig.sent(to: 3) == [.snapshot(snapshot)])
     }
 
+    private func snapshot(_ index: LogIndex) -> Message.Kind {
+        let group = Configuration(voters: ids(1, 2, 3))
+        return .snapshot(Snapshot(position: position(index, 1), configuration: group))
+    }
+
+    @Test("figure 5.3: a snapshot of what is committed here already changes nothing")
+    func staleSnapshot() {
+        var rig = Rig(term: 1, entries: log(1, 1, 1), appliedIndex: 3)
+        rig.step(.snapshotTaken(at: 2))
+        rig.step(.compact(through: 2))
+        rig.receive(snapshot(1), from: 2, term: 1)
+        #expect(rig.outcomes == [.accepted(match: 3)])
+        #expect(rig.member.lastPosition == position(3, 1))
+        #expect(rig.writes.isEmpty)
+    }
+
+    @Test("figure 5.3: entries behind a snapshot whose last entry is in the log are retained")
+    func snapshotOfPrefix() {
+        var rig = Rig(term: 1, entries: log(1, 1, 1))
+        rig.receive(snapshot(2), from: 2, term: 1)
+        #expect(rig.outcomes == [.accepted(match: 2)])
+        #expect(rig.member.lastPosition == position(3, 1))
+        #expect(rig.member.commitIndex == 2)
+        #expect(rig.writes.isEmpty)
+    }
+
+    @Test("5: a snapshot is acknowledged once it is durable")
+    func snapshotAckWaits() {
+        var rig = Rig(term: 1)
+        rig.isDiskInstant = false
+        rig.receive(snapshot(5), from: 2, term: 1)
+        #expect(rig.outcomes.isEmpty)
+        rig.step(.persisted(through: 1))
+        #expect(rig.outcomes == [.accepted(match: 5)])
+    }
+
     @Test("3.8: after a failed write nothing is said any more")
     func stopsForGood() {
         var rig = Rig(term: 1)
