@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import FSMap
 import Identity
 import Testing
+
+@testable import FSMap
 
 @Suite("Removing and making names")
 struct NamesTests {
