@@ -24,8 +24,8 @@ extension FileSystem {
 
     /// Runs what a path leads to, with the right word for a directory that is gone.
     ///
-    /// Where another one has its name, ``FSError/stale`` has the kernel look the path up anew, once;
-    /// where none has, there is nothing to be found, and ``FSError/notFound`` says so.
+    /// Where another one has its name, ``FSError/stale`` has the kernel look the path up anew,
+    /// once; where none has, there is nothing to be found, and ``FSError/notFound`` says so.
     func onPath<Result>(
         _ inode: UInt64,
         view: any IdentityView,
