@@ -14,6 +14,7 @@ struct AdminResponder: Sendable {
     let node: LocalNode
     let status: AdminStatus
     private let loads = DispatchQueue(label: "brokerfs.load")
+    private let puts = DispatchQueue(label: "brokerfs.load.put")
 
     init(node: LocalNode, status: AdminStatus) {
         self.node = node
@@ -28,7 +29,10 @@ struct AdminResponder: Sendable {
             respond(answered { () throws(ViewError) in .membership(try membership(lookup)) })
         case .load(let load):
             // In the order they came, and not on the event loop, which has others to serve.
-            loads.async { LoadJob(load, node: node).run(respond) }
+            loads.async {
+                let job = LoadJob(load, node: node)
+                puts.async { put(job, respond) }
+            }
         case .watch: respond(.failure(.invalid, "a watch has a connection of its own"))
         case nil: respond(.failure(.invalid, "an empty request"))
         }
@@ -37,6 +41,17 @@ struct AdminResponder: Sendable {
     /// Waits for what is being read of loads; a node that has stopped refuses it at once.
     func finish() {
         loads.sync {}
+        puts.sync {}
+    }
+
+    /// Waits for the answer: what is put again must not come behind later lines and undo them.
+    private func put(_ job: LoadJob, _ respond: @escaping Respond) {
+        let answered = DispatchSemaphore(value: 0)
+        job.run { response in
+            respond(response)
+            answered.signal()
+        }
+        answered.wait()
     }
 
     private func propose(_ message: Brokerfs_Command_Command, _ respond: @escaping Respond) {

@@ -84,8 +84,8 @@ struct LoadJob: Sendable {
 
     /// A bulk outruns a disk that is busy for a while: what was late is put again.
     ///
-    /// To put a record twice is to put it once, so it does not matter whether the first came late
-    /// or not at all.
+    /// The first may come late or not at all. No later line of a load is put before this one is
+    /// answered, so the order of the lines is kept either way.
     private func put(
         _ lines: [Line],
         attemptsLeft: Int = attemptsMax,
