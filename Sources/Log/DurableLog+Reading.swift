@@ -83,6 +83,7 @@ extension DurableLog {
                 LogEntry(
                     term: record.term,
                     index: index,
+                    tag: record.tag,
                     payload: Array(bytes[payload..<(payload + record.payloadSize)])
                 )
             )

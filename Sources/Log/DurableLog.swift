@@ -196,6 +196,7 @@ extension DurableLog {
                 term: entry.term,
                 index: entry.index,
                 durableEnd: segment.end,
+                tag: entry.tag,
                 payloadSize: entry.payload.count
             )
             guard segment.hasRoom(for: record.size, at: end) else { break }

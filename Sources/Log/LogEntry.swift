@@ -6,13 +6,16 @@ package struct LogEntry: Equatable, Sendable {
     package var term: UInt64
     /// Its place in the order; the first is 1.
     package var index: UInt64
+    /// What sort of payload it is; a number of the owner's, opaque to the log.
+    package var tag: UInt32
     /// What it says; opaque to the log.
     package var payload: [UInt8]
 
     /// An entry; indexes begin at 1 and leave no gap.
-    package init(term: UInt64, index: UInt64, payload: [UInt8]) {
+    package init(term: UInt64, index: UInt64, tag: UInt32 = 0, payload: [UInt8]) {
         self.term = term
         self.index = index
+        self.tag = tag
         self.payload = payload
     }
 }
@@ -24,7 +27,6 @@ package struct LogLimits: Equatable, Sendable {
     /// Largest payload of one entry.
     ///
     /// An entry never spans segments.
-    /// What it says; opaque to the log.
     package var payloadSizeBytesMax: Int
     /// How many discarded segments are kept to be written over; the rest are removed.
     package var spareSegmentsMax: Int

@@ -3,7 +3,7 @@
 /// A record of a segment: a header of 40 bytes, the payload, zeros up to a multiple of 8.
 ///
 /// Layout, little-endian: checksum u32, payload size u32, term u64, index u64, durable end u64,
-/// kind u32, reserved u32. The checksum is over everything after itself, padding included, and
+/// kind u32, tag u32 (zero but in entries). The checksum is over everything after itself, padding included, and
 /// begins from the segment's own seed, so what an earlier life of the file left never passes.
 ///
 /// INVARIANT: `durableEnd` is the offset below which everything in the segment was durable before
@@ -29,6 +29,7 @@ struct Record: Equatable {
     var term: UInt64
     var index: UInt64
     var durableEnd: Int
+    var tag: UInt32 = 0
     var payloadSize = 0
 
     /// The size of the whole record in the file.
@@ -47,7 +48,7 @@ struct Record: Equatable {
         buffer.append(littleEndian: index)
         buffer.append(littleEndian: UInt64(durableEnd))
         buffer.append(littleEndian: kind.rawValue)
-        buffer.append(littleEndian: UInt32(0))
+        buffer.append(littleEndian: tag)
         buffer.append(contentsOf: payload)
         let end = start + Self.size(ofPayload: payload.count)
         while buffer.count < end { buffer.append(0) }
@@ -77,6 +78,7 @@ extension Record {
         term = bytes.littleEndian(at: offset + 8)
         index = bytes.littleEndian(at: offset + 16)
         durableEnd = Int(truncatingIfNeeded: bytes.littleEndian(at: offset + 24) as UInt64)
+        tag = bytes.littleEndian(at: offset + 36)
     }
 }
 

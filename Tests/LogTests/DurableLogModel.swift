@@ -84,7 +84,8 @@ struct DurableLogModel<D: Disk> {
             serial += 1
             let size = [0, 100, 500, 500, 1000, 1500, 4000][Int(chance(7))]
             let payload = entry(serial, size: size).payload
-            return LogEntry(term: term, index: expected.lastIndex + 1 + offset, payload: payload)
+            let index = expected.lastIndex + 1 + offset
+            return LogEntry(term: term, index: index, tag: UInt32(index % 3), payload: payload)
         }
     }
 

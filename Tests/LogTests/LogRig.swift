@@ -17,7 +17,7 @@ func entry(_ index: UInt64, term: UInt64 = 1, size: Int = 100) -> LogEntry {
         let byte = UInt8(truncatingIfNeeded: generator.next())
         payload += [UInt8](repeating: byte, count: min(100, size - payload.count))
     }
-    return LogEntry(term: term, index: index, payload: payload)
+    return LogEntry(term: term, index: index, tag: UInt32(index % 3), payload: payload)
 }
 
 func entries(_ range: ClosedRange<UInt64>, term: UInt64 = 1, size: Int = 100) -> [LogEntry] {
