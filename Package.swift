@@ -47,7 +47,7 @@ var targets: [Target] = [
     .target(name: "FSMap", dependencies: ["Identity"], swiftSettings: quiet),
     .target(
         name: "Replica",
-        dependencies: ["Identity", "Store", "Log", "FSMap"],
+        dependencies: ["Identity", "Store", "Log", "Raft", "FSMap"],
         swiftSettings: quiet
     ),
     .target(name: "Samples", dependencies: ["Identity"], swiftSettings: quiet),
@@ -75,7 +75,7 @@ var targets: [Target] = [
     ),
     .testTarget(
         name: "ReplicaTests",
-        dependencies: ["Replica", "Store", "Log", "Identity", "FSMap"],
+        dependencies: ["Replica", "Raft", "Store", "Log", "Identity", "FSMap"],
         swiftSettings: settings
     ),
     .testTarget(
@@ -108,7 +108,7 @@ if !quietOnly {
         ),
         .target(
             name: "Node",
-            dependencies: ["Replica", "Identity", "Store", "Log", "FSMap", logging],
+            dependencies: ["Replica", "Identity", "Store", "Log", "Raft", "FSMap", logging],
             swiftSettings: settings
         ),
         .target(

@@ -3,76 +3,89 @@
 import Dispatch
 import Log
 import Logging
+import Raft
 import Replica
 
 /// What the disk thread is asked for, in order.
 enum DiskJob: Sendable {
-    case append([LogEntry])
+    case persist(Write)
     case discard(through: UInt64)
 }
 
-/// The disk thread: the only owner of the log.
+/// The disk thread: the only owner of what the member keeps beside its state.
 final class DiskDesk: @unchecked Sendable {
-    // SAFETY: `log` and `isUnsettled` are used by the disk thread alone after `init`.
-    private var log: DurableLog<PosixDisk>
+    // SAFETY: these are used by the disk thread alone after `init`.
+    private var storage: MemberStorage<PosixDisk>
     private var isUnsettled = true
+    /// What cannot be done until there is room; nothing overtakes it.
+    private var backlog: [DiskJob] = []
     private let jobs: Mailbox<DiskJob>
     private let inbox: Mailbox<LocalNode.Inbound>
     private let logger: Logger
 
     init(
-        log: consuming DurableLog<PosixDisk>,
+        storage: consuming MemberStorage<PosixDisk>,
         jobs: Mailbox<DiskJob>,
         inbox: Mailbox<LocalNode.Inbound>,
         logger: Logger
     ) {
-        self.log = log
+        self.storage = storage
         self.jobs = jobs
         self.inbox = inbox
         self.logger = logger
     }
 
     func run() {
-        while let waiting = jobs.takeAll(timeout: .milliseconds(200)) {
-            for job in waiting { perform(job) }
-            if waiting.isEmpty { settle() }
+        while let arrived = jobs.takeAll(timeout: .milliseconds(200)) {
+            let isIdle = arrived.isEmpty && backlog.isEmpty
+            backlog += arrived
+            var done = 0
+            while done < backlog.count, perform(backlog[done]) { done += 1 }
+            backlog.removeFirst(done)
+            if isIdle { settle() }
         }
     }
 
-    /// Nobody waits: what the next append would have to do is done now.
+    /// Nobody waits: what the next write would have to do is done now.
     private func settle() {
         guard isUnsettled else { return }
         isUnsettled = false
         do {
-            try log.settle()
+            try storage.settle()
         } catch {
             logger.warning("the log could not prepare", metadata: ["error": "\(error)"])
         }
     }
 
-    private func perform(_ job: DiskJob) {
+    /// False where it has to be tried again.
+    private func perform(_ job: DiskJob) -> Bool {
         switch job {
-        case .append(let entries):
-            inbox.send(.event(append(entries)))
+        case .persist(let write): return persist(write)
         case .discard(let index):
             do {
-                try log.discardPrefix(through: index)
+                try storage.discardPrefix(through: index)
             } catch {
                 // The entries stay, which costs room and nothing else.
                 logger.error("the log was not shortened", metadata: ["error": "\(error)"])
             }
+            return true
         }
     }
 
-    private func append(_ entries: [LogEntry]) -> Event {
+    private func persist(_ write: Write) -> Bool {
         do throws(LogError) {
-            try log.append(entries)
+            try storage.perform(write)
             isUnsettled = true
-            return .written(through: log.lastIndex)
+            inbox.send(.event(.persisted(through: write.number)))
+            return true
         } catch {
-            logger.error("entries were not logged", metadata: ["error": "\(error)"])
-            if case .noSpace = error { return .appendFailed(.noSpace) }
-            return .appendFailed(.stopped("the log failed: \(error)"))
+            logger.error("a write was not made", metadata: ["error": "\(error)"])
+            if case .noSpace = error {
+                inbox.send(.event(.persistFailed(.noSpace)))
+                return false
+            }
+            inbox.send(.event(.persistFailed(.stopped("the log failed: \(error)"))))
+            return true
         }
     }
 }

@@ -42,7 +42,7 @@ package final class LocalNode: Sendable {
         case shutdown
     }
 
-    /// Opens the directory, replays the log and starts the threads.
+    /// Opens the directory, starts the threads and waits until the state has caught up with the log.
     ///
     /// Throws ``NodeError`` and leaves nothing running where the directory is in use, damaged or
     /// incomplete.
@@ -66,20 +66,30 @@ package final class LocalNode: Sendable {
         currentView = StateView(store, cluster: { shared.cluster }, events: { shared.events })
         inbox = Mailbox()
         threads = Mutex([])
-        let replica = Replica(opened.records, limits: configuration.replica)
-        shared.publish(replica)
+        let replica = Replica(
+            opened.records,
+            member: configuration.member,
+            recovery: opened.recovery,
+            options: configuration.raft,
+            limits: configuration.replica,
+            seed: .random(in: 0...(.max)),
+            now: Clock.monotonicNanoseconds()
+        )
         shared.loadEvents(
             from: opened.records.reader,
             bytesMax: configuration.eventBytesMax,
             log: log
         )
-        start(replica, opened.entries)
-        beginHistory(opened.records.metadata)
+        start(replica, opened.storage)
+        if let reason = shared.waitUntilReady() {
+            shutdown()
+            throw .notReady(reason: reason)
+        }
     }
 
     private func start(
         _ replica: consuming Replica,
-        _ entries: consuming DurableLog<PosixDisk>
+        _ storage: consuming MemberStorage<PosixDisk>
     ) {
         let replies = Mailbox<ReplyJob>()
         let disk = Mailbox<DiskJob>()
@@ -91,7 +101,7 @@ package final class LocalNode: Sendable {
             replies: replies,
             flushes: flushes
         )
-        let shelf = DiskDesk(log: entries, jobs: disk, inbox: inbox, logger: log)
+        let shelf = DiskDesk(storage: storage, jobs: disk, inbox: inbox, logger: log)
         let (store, inbox, shared, logger) = (store, inbox, shared, log)
         threads.withLock {
             $0 = [
@@ -101,14 +111,6 @@ package final class LocalNode: Sendable {
                 WorkerThread("reply") { answer(replies, shared) },
             ]
         }
-    }
-
-    /// A directory without a history gets one; its name tells it from every other history.
-    private func beginHistory(_ metadata: StoreMetadata) {
-        guard metadata.serverVersion == 0 else { return }
-        var generator = SystemRandomNumberGenerator()
-        let serverVersion = UInt64.random(in: 1...(.max), using: &generator)
-        _ = try? proposeAndWait(.beginHistory(serverVersion: serverVersion)).get()
     }
 
     /// The current state, readable from any thread.

@@ -3,6 +3,7 @@
 import Glibc
 import Identity
 package import Log
+package import Raft
 package import Replica
 package import Store
 
@@ -12,6 +13,9 @@ package struct NodeConfiguration: Sendable {
     package var dataDirectory: String
     /// Shown as `cluster/nodes/<name>`.
     package var name: String
+    /// This node's number in the group, for ever.
+    package var member = MemberID(1)
+    package var raft = Options()
     package var store = RocksOptions()
     package var log = LogLimits()
     package var replica = ReplicaLimits()
@@ -36,9 +40,10 @@ package enum NodeError: Error, Sendable {
     /// Another process serves this directory.
     case locked(directory: String)
     case directory(path: String, errno: Int32)
-    case log(LogError)
     case store(StoreError)
     case recovery(RecoveryError)
+    /// The node failed before it had caught up with its log.
+    case notReady(reason: String)
 }
 
 extension NodeError: CustomStringConvertible {
@@ -47,13 +52,13 @@ extension NodeError: CustomStringConvertible {
         case .locked(let directory):
             "\(directory) is in use by another brokerfs process; a data directory has one node"
         case .directory(let path, let errno): "\(path): \(String(cString: strerror(errno)))"
-        case .log(.corrupt(let path, let offset, let reason)):
+        case .recovery(.log(.corrupt(let path, let offset, let reason))):
             """
             the log is damaged: \(path) at byte \(offset): \(reason). The node does not start, \
             because what it would forget was acknowledged. Keep the directory, and restore it \
             from another node or a backup
             """
-        case .log(let error): "the log cannot be opened: \(error)"
+        case .recovery(.log(let error)): "the log cannot be opened: \(error)"
         case .store(.corrupt(let path, let reason)):
             """
             the state is damaged: \(path): \(reason). Keep the directory, and restore it from \
@@ -65,7 +70,13 @@ extension NodeError: CustomStringConvertible {
             the state ends at entry \(applied), but the log holds entries \(first) to \(last): \
             acknowledged entries are missing. Restore the directory from another node or a backup
             """
+        case .recovery(.wrongMember(let found, let expected)):
+            """
+            the directory is that of member \(found) of the group, and this node is member \
+            \(expected); a member keeps its directory and its number
+            """
         case .recovery(let error): "recovery failed: \(error)"
+        case .notReady(let reason): "the node stopped while it caught up with its log: \(reason)"
         }
     }
 }

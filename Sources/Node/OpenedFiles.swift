@@ -3,16 +3,18 @@
 import Glibc
 import Log
 import Logging
+import Raft
 import Replica
 import Store
 
-/// The files of a data directory, opened and brought up to date.
+/// The files of a data directory, opened, and what the member begins with.
 struct OpenedFiles {
     let store: RocksStore
     let records: RecordStore
-    let entries: DurableLog<PosixDisk>
+    let storage: MemberStorage<PosixDisk>
+    let recovery: Recovery
 
-    /// Opens the state and the log and replays what the state has not seen.
+    /// Opens the state and the log; what the state has not seen of the log Raft will bring.
     init(_ configuration: NodeConfiguration, log: Logger) throws(NodeError) {
         let directory = configuration.dataDirectory
         do throws(StoreError) {
@@ -21,43 +23,53 @@ struct OpenedFiles {
             throw .store(error)
         }
         do throws(NodeError) {
-            (entries, records) = try Self.recover(store, configuration, log)
+            records = try Self.records(store, configuration)
+            (storage, recovery) = try Self.open(configuration, records.metadata)
         } catch {
             store.close()
             throw error
         }
+        log.info(
+            "opened",
+            metadata: [
+                "log.first": "\(storage.log.firstIndex)", "log.last": "\(storage.log.lastIndex)",
+                "applied": "\(recovery.appliedIndex)", "term": "\(recovery.hardState.term)",
+                "version": "\(records.metadata.recordVersion)",
+            ]
+        )
     }
 
-    private static func recover(
+    /// The state; a new one is told first who begins the group.
+    private static func records(
         _ store: RocksStore,
+        _ configuration: NodeConfiguration
+    ) throws(NodeError) -> RecordStore {
+        do throws(StoreError) {
+            var records = try RecordStore(store)
+            let group = Configuration(voters: [configuration.member])
+            try records.bootstrap(GroupConfiguration(group, at: 0))
+            return records
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    private static func open(
         _ configuration: NodeConfiguration,
-        _ log: Logger
-    ) throws(NodeError) -> (DurableLog<PosixDisk>, RecordStore) {
-        let entries: DurableLog<PosixDisk>
-        do throws(LogError) {
-            entries = try DurableLog(
+        _ state: StoreMetadata
+    ) throws(NodeError) -> (MemberStorage<PosixDisk>, Recovery) {
+        do throws(RecoveryError) {
+            let storage = try MemberStorage(
                 opening: configuration.dataDirectory + "/log",
                 on: PosixDisk(),
+                member: configuration.member,
+                incarnation: .random(in: 1...(.max)),
+                state: state,
                 limits: configuration.log
             )
-        } catch {
-            throw .log(error)
-        }
-        var records: RecordStore
-        do throws(StoreError) { records = try RecordStore(store) } catch { throw .store(error) }
-        let replayed: UInt64
-        do throws(RecoveryError) {
-            replayed = try Recovery.replay(entries, into: &records)
+            return (storage, try storage.recovery(over: state))
         } catch {
             throw .recovery(error)
         }
-        log.info(
-            "recovered",
-            metadata: [
-                "log.first": "\(entries.firstIndex)", "log.last": "\(entries.lastIndex)",
-                "replayed": "\(replayed)", "version": "\(records.metadata.recordVersion)",
-            ]
-        )
-        return (entries, records)
     }
 }

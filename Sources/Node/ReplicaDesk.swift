@@ -5,13 +5,14 @@ import FSMap
 import Identity
 import Log
 import Logging
+import Raft
 import Replica
 import Store
 import Synchronization
 
 /// What the reply thread does for one batch, in this order: content, replies, names.
 struct ReplyJob: Sendable {
-    var effects: [Effect] = []
+    var effects: [Identity.Effect] = []
     var observers: [any MountObserver] = []
     var replies: [(SharedState.Completion, Result<Applied, ProposalError>)] = []
 }
@@ -47,7 +48,10 @@ final class ReplicaDesk: @unchecked Sendable {
     }
 
     func run() {
-        while let arrived = node.inbox.takeAll(timeout: .milliseconds(100)) {
+        // A member that is the only voter leads from its first tick on.
+        handle([])
+        let tick = Int(node.configuration.raft.tickNanoseconds / 1_000_000)
+        while let arrived = node.inbox.takeAll(timeout: .milliseconds(max(1, tick))) {
             handle(arrived)
             if isShuttingDown, replica.pendingCount == 0, !isFlushing { break }
         }
@@ -58,19 +62,23 @@ final class ReplicaDesk: @unchecked Sendable {
     }
 
     private func handle(_ arrived: [LocalNode.Inbound]) {
-        let (at, now) = (Clock.wall(), Clock.monotonicNanoseconds())
         var proposals: [Proposal] = []
         for inbound in arrived {
             switch inbound {
             case .propose(let proposal): proposals.append(proposal)
-            case .event(let event): perform(replica.step(event))
+            case .event(let event): step(event)
             case .shutdown: beginShutdown()
             }
         }
-        if !proposals.isEmpty { perform(replica.step(.propose(proposals, at: at, now: now))) }
-        if !isShuttingDown { checkSpace(now) }
-        perform(replica.step(.tick(at: at, now: now)))
+        if !proposals.isEmpty { step(.propose(proposals)) }
+        if !isShuttingDown { checkSpace(Clock.monotonicNanoseconds()) }
+        step(.tick)
         node.shared.publish(replica)
+    }
+
+    private func step(_ event: Event) {
+        let moment = Moment(wall: Clock.wall(), monotonic: Clock.monotonicNanoseconds())
+        perform(replica.step(event, at: moment))
     }
 
     /// The last flush makes the next start quick; it is not needed for anything acknowledged.
@@ -83,18 +91,18 @@ final class ReplicaDesk: @unchecked Sendable {
         var job = ReplyJob()
         for action in actions {
             switch action {
-            case .append(let entries):
-                bytesSinceFlush += entries.reduce(0) { $0 + $1.payload.count }
-                disk.send(.append(entries))
+            case .persist(let write, _):
+                bytesSinceFlush += write.entries.reduce(0) { $0 + $1.sizeBytes }
+                disk.send(.persist(write))
             case .prepare:
                 // Nobody who waits for an answer waits for the next batch.
                 send(&job)
-                perform(replica.step(.prepare))
-            case .warn(let effects):
+                step(.prepare)
+            case .warn(let staleness):
                 // A large revocation takes several steps; what came before is told first.
                 send(&job)
-                if !effects.isEmpty { for observer in observers { observer.willApply(effects) } }
-                perform(replica.step(.warned))
+                warn(staleness)
+                step(.warned)
             case .applied(let effects, let changes):
                 job.effects = effects
                 job.observers = observers
@@ -104,6 +112,10 @@ final class ReplicaDesk: @unchecked Sendable {
                 if let completion = node.shared.take(id) {
                     job.replies.append((completion, result))
                 }
+            case .roleChanged(let change):
+                note(change)
+            case .send, .sendSnapshot, .replaced:
+                preconditionFailure("a group of one has nobody to talk to")
             case .discardLog(let index):
                 isFlushing = false
                 disk.send(.discard(through: index))
@@ -114,6 +126,23 @@ final class ReplicaDesk: @unchecked Sendable {
         }
         send(&job)
         if bytesSinceFlush >= node.configuration.flushBytes { flush() }
+    }
+
+    private func note(_ change: RoleChange) {
+        let leader = change.leader.map { "\($0)" } ?? "none"
+        node.log.info(
+            "the role changed",
+            metadata: [
+                "role": "\(change.role)", "term": "\(change.term)", "leader": "\(leader)",
+                "cause": "\(change.cause)",
+            ]
+        )
+        node.shared.publish(replica)
+    }
+
+    private func warn(_ staleness: Staleness) {
+        guard case .of(let effects) = staleness, !effects.isEmpty else { return }
+        for observer in observers { observer.willApply(effects) }
     }
 
     private func send(_ job: inout ReplyJob) {

@@ -3,6 +3,7 @@
 import Dispatch
 import FSMap
 import Identity
+import Raft
 import Logging
 import Replica
 import Store
@@ -16,6 +17,7 @@ final class SharedState: Sendable {
     private let name: String
     private let completions = Mutex(Completions())
     private let progress = Mutex(Progress())
+    private let readiness = Answer<String?>()
     private let eventLog = Mutex(EventLog())
     /// Changes without a line in the log yet; whoever wants to see the log writes them first.
     private let unwritten = Mutex<[Change]>([])
@@ -28,7 +30,11 @@ final class SharedState: Sendable {
     private struct Progress {
         var applied: UInt64 = 0
         var committed: UInt64 = 0
-        var term: UInt64 = 1
+        var term: UInt64 = 0
+        var isLeader = false
+        var isWritable = false
+        /// Whether it has been said that changes are taken, or never will be.
+        var isReady = false
         var stopReason: String?
         var isClosed = false
         var isLowOnSpace = false
@@ -63,14 +69,25 @@ final class SharedState: Sendable {
         }
     }
 
-    func publish(_ replica: borrowing Replica) {
-        let applied = replica.store.metadata.appliedIndex
-        let committed = replica.commitIndex
-        progress.withLock {
-            $0.applied = applied
-            $0.committed = committed
+    func publish(_ replica: Replica) {
+        let isWritable = replica.isWritable(now: Clock.monotonicNanoseconds())
+        let (applied, committed) = (replica.appliedIndex, replica.commitIndex)
+        let (term, isLeader) = (replica.term, replica.role == .leader)
+        let isDecided = isWritable || replica.isStopped
+        let isNews = progress.withLock { progress in
+            progress.applied = applied
+            progress.committed = committed
+            progress.term = term
+            progress.isLeader = isLeader
+            progress.isWritable = isWritable
+            defer { progress.isReady = progress.isReady || isDecided }
+            return !progress.isReady && isDecided
         }
+        if isNews { readiness.set(replica.stopReason) }
     }
+
+    /// Waits until changes are taken, and answers nil; or why they never will be.
+    func waitUntilReady() -> String? { readiness.wait() }
 
     func stop(_ reason: String) {
         progress.withLock { $0.stopReason = reason }
@@ -93,17 +110,19 @@ final class SharedState: Sendable {
 
     var cluster: ClusterState {
         let progress = progress.withLock { $0 }
-        let isWritable = progress.stopReason == nil && !progress.isClosed
+        let isWritable =
+            progress.isWritable && progress.stopReason == nil && !progress.isClosed
+        let role = progress.isLeader ? "leader" : "follower"
         let node = ClusterNode(
             name: name,
             address: "",
-            role: "leader",
+            role: role,
             state: progress.stopReason == nil ? "ok" : "failed",
             applied: progress.applied
         )
         return ClusterState(
-            role: "leader",
-            leader: name,
+            role: role,
+            leader: progress.isLeader ? name : "",
             term: progress.term,
             writable: isWritable,
             applied: progress.applied,

@@ -67,7 +67,8 @@ package struct Member<Generator: RandomNumberGenerator & Sendable>: Sendable {
     var refusals: [MemberID] = []
     var leadership = Leadership()
     var echoes: [FreshnessEcho] = []
-    var freshAsOf: UInt64 = 0
+    /// What `.fresh` said last; 0 before.
+    package internal(set) var freshAsOf: UInt64 = 0
 
     var effects: [Effect] = []
     var outbox: [(item: Durability.Item, dependency: Durability.Dependency)] = []

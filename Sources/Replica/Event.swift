@@ -1,55 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import FSMap
 package import Identity
-package import Log
-import Store
+package import Raft
+package import Store
 
-/// Names one proposal to whoever made it.
-package struct ProposalID: Hashable, Sendable {
-    package let rawValue: UInt64
+/// Both clocks when something happens.
+package struct Moment: Sendable {
+    /// The wall clock, which may jump: it stamps commands and nothing else.
+    package var wall: Timestamp
+    /// Nanoseconds of a clock that never goes back and counts while the machine sleeps.
+    package var monotonic: UInt64
 
-    /// Wraps a number that the caller never uses twice.
-    package init(_ rawValue: UInt64) {
-        self.rawValue = rawValue
+    /// Joins what the two clocks show.
+    package init(wall: Timestamp, monotonic: UInt64) {
+        self.wall = wall
+        self.monotonic = monotonic
     }
 }
 
-/// A change somebody wants, and the name its answer goes by.
-package struct Proposal: Sendable {
-    package var id: ProposalID
-    package var kind: Command.Kind
-
-    /// Joins a name and a change.
-    package init(id: ProposalID, kind: Command.Kind) {
-        self.id = id
-        self.kind = kind
-    }
-}
-
-/// What can happen to a replica.
-///
-/// Time comes with the event.
+/// What can happen to a replica; time comes with it.
 package enum Event: Sendable {
-    /// Changes somebody wants. `at` is the wall clock, `now` the monotonic clock in nanoseconds.
-    case propose([Proposal], at: Timestamp, now: UInt64)
-    /// The disk is at work on the last `.append`; see ``Action/prepare``.
+    /// Changes somebody wants.
+    case propose([Proposal])
+    /// Somebody wants to read what is at least as new as this request (thesis section 6.4).
+    case read(ProposalID)
+    case changeMembership(ProposalID, Raft.MembershipChange)
+    /// Hands the leadership over; to whoever is furthest when nobody is named.
+    case transferLeadership(to: MemberID?)
+    case receive(Message)
+    /// A snapshot has arrived whole and verified: the message and the state that came with it.
+    case receiveSnapshot(Message, RecordStore)
+    /// The disk is at work on the last `.persist`; see ``Action/prepare``.
     case prepare
-    /// The entries of the last `.append` up to this index are durable.
-    case written(through: UInt64)
-    /// The entries of the last `.append` are not in the log, and never will be.
-    case appendFailed(AppendFailure)
+    /// The writes up to this number are durable.
+    case persisted(through: UInt64)
+    /// A write has not been made.
+    case persistFailed(PersistFailure)
     /// The readers' caches have been told what the last `.warn` said.
     case warned
-    /// Time passed: deadlines and expiry. Both clocks as in `propose`.
-    case tick(at: Timestamp, now: UInt64)
+    /// Time passed: deadlines, elections and expiry.
+    case tick
     /// Everything applied up to this index is in the store's own files.
     case flushed(through: UInt64)
+    /// A snapshot that was to be sent has arrived, or never will.
+    case snapshotSent(to: MemberID, succeeded: Bool)
+    /// The transport lost messages to this member.
+    case unreachable(MemberID)
+    /// This leader's process is known to have died.
+    case suspectLeader(MemberID)
 }
 
-/// Why entries did not reach the log.
-package enum AppendFailure: Equatable, Sendable {
-    /// There is no room; later writes may succeed.
+/// Why a write was not made.
+package enum PersistFailure: Equatable, Sendable {
+    /// There is no room; the owner goes on trying, and says `.persisted` once it succeeds.
     case noSpace
     /// A write or sync failed: what is on disk is unknown, so the member stops for good.
     case stopped(String)
@@ -59,51 +62,34 @@ package enum AppendFailure: Equatable, Sendable {
 ///
 /// The owner performs actions in order.
 package enum Action: Sendable {
-    /// Make these entries durable, then say `.written`; one append is outstanding at a time.
-    case append([LogEntry])
+    /// Make this durable, in the order of the numbers, then say `.persisted`; several may be
+    /// outstanding. `state` is what a snapshot in it brings: it replaces the state's own files.
+    case persist(Write, state: RecordStore?)
     /// Say `.prepare` while the disk is at work: what comes after it is worked out meanwhile.
     ///
     /// An owner that does not is slower and nothing else.
     case prepare
+    case send(Message)
+    /// Send this with a copy of the state, described by ``Replica/snapshotMessage(_:of:)``.
+    case sendSnapshot(Message)
     /// Readers' caches will be wrong in this way from `.warned` on: note it, then say `.warned`.
-    case warn([Effect])
+    case warn(Staleness)
     /// The state has changed; readers see it now.
-    case applied([Effect], [Change])
-    /// The answer to a proposal.
+    case applied([Identity.Effect], [Change])
+    /// The state is another one now: ``Replica/store``.
+    case replaced
+    /// The answer to a proposal, a change of the group or a read; a read may look now.
     case reply(ProposalID, Result<Applied, ProposalError>)
+    case roleChanged(RoleChange)
     /// Nothing before this index is needed to recover any more.
     case discardLog(through: UInt64)
     /// The member stops: it neither writes nor answers for its state any more.
     case stop(reason: String)
 }
 
-/// Why a proposal was not carried out, or may not have been.
-package enum ProposalError: Error, Equatable, Sendable {
-    /// The rules of the state machine refuse it.
-    case refused(CommandError)
-    case noSpace
-    /// This node does not take writes.
-    case notWritable(reason: String)
-    /// Not committed within the deadline; it may still be.
-    case timedOut
-    /// The node is shutting down or has failed; the outcome is unknown.
-    case stopped
-    /// Too many proposals wait already.
-    case busy
-    case io(String)
-}
-
-extension FSError {
-    /// A proposal that failed, as a file operation reports it.
-    package init(_ error: ProposalError) {
-        switch error {
-        case .refused(let error): self = FSError(error)
-        case .noSpace: self = .noSpace
-        case .notWritable: self = .readOnly
-        case .timedOut: self = .timedOut
-        case .stopped: self = .io("the node has stopped; the outcome is unknown")
-        case .busy: self = .busy
-        case .io(let reason): self = .io(reason)
-        }
-    }
+/// What of the readers' caches is about to be wrong.
+package enum Staleness: Equatable, Sendable {
+    case of([Identity.Effect])
+    /// All of it.
+    case everything
 }

@@ -41,8 +41,24 @@ struct Application {
     /// The state with everything done so far.
     var reader: RecordReader { RecordReader(transaction) }
 
-    /// Applies a command in its place in the log.
+    /// Applies an entry of the log in its place.
     mutating func apply(
+        _ content: RecordStore.Content,
+        at position: RecordStore.Position
+    ) throws(StoreError) -> RecordStore.Outcome {
+        switch content {
+        case .command(let command): return try apply(command, at: position)
+        case .configuration(let configuration): metadata.adopt(configuration)
+        case .empty: break
+        }
+        precondition(position.index == metadata.appliedIndex + 1, "entries are applied in order")
+        metadata.appliedIndex = position.index
+        metadata.appliedTerm = position.term
+        let applied = Applied(recordVersion: metadata.recordVersion, count: 0)
+        return .init(result: .success(applied), effects: [], changes: [])
+    }
+
+    private mutating func apply(
         _ command: Command,
         at position: RecordStore.Position
     ) throws(StoreError) -> RecordStore.Outcome {

@@ -48,6 +48,8 @@ package struct StoreMetadata: Equatable, Sendable {
     package var lastAppliedAt = Timestamp.epoch
     /// Whether any type ever had options; without, a put need not look for them.
     package var hasOptions = false
+    /// The newest changes of the group that are applied, oldest first.
+    package var configurations: [GroupConfiguration] = []
 }
 
 /// Queries over the records of one moment (a snapshot) or of now (the store itself).

@@ -51,23 +51,51 @@ package struct RecordStore: Sendable {
         package var isComplete = true
     }
 
-    /// A command in its place in the log.
+    /// What an entry of the log means to the state.
+    package enum Content: Sendable {
+        case command(Command)
+        /// Who is in the group from this entry on; kept beside the state for a restart.
+        case configuration(GroupConfiguration)
+        /// Nothing: a leader's first entry. It takes a place in the order, as all do.
+        case empty
+    }
+
+    /// An entry of the log in its place.
     package struct Placed: Sendable {
-        package var command: Command
+        package var content: Content
         package var position: Position
+
+        /// Joins what an entry says and its place.
+        package init(_ content: Content, at position: Position) {
+            self.content = content
+            self.position = position
+        }
 
         /// Joins a command and its place.
         package init(_ command: Command, at position: Position) {
-            self.command = command
-            self.position = position
+            self.init(.command(command), at: position)
         }
+    }
+
+    /// Writes down who begins the group, durably, before the first entry; done already is done.
+    package mutating func bootstrap(
+        _ configuration: GroupConfiguration
+    ) throws(StoreError) {
+        guard metadata.configurations.isEmpty, metadata.appliedIndex == 0 else { return }
+        var changed = metadata
+        changed.configurations = [configuration]
+        var batch = WriteBatch(capacity: 1)
+        batch.put(Key.metadata, Row.encode(changed.row))
+        try base.write(batch)
+        try base.flush()
+        metadata = changed
     }
 
     /// Works commands out without changing anything, so that caches can be warned first.
     ///
     /// A command refused by its own rules is an outcome, not an error: it still takes its place
     /// in the history. There are fewer outcomes than commands where the last is not complete.
-    package func prepare(_ commands: [Placed]) throws(StoreError) -> Prepared {
+    package func prepare(_ entries: [Placed]) throws(StoreError) -> Prepared {
         var application = Application(
             over: base,
             metadata: metadata,
@@ -75,9 +103,9 @@ package struct RecordStore: Sendable {
             progress: progress
         )
         var outcomes: [Outcome] = []
-        outcomes.reserveCapacity(commands.count)
-        for placed in commands {
-            outcomes.append(try application.apply(placed.command, at: placed.position))
+        outcomes.reserveCapacity(entries.count)
+        for placed in entries {
+            outcomes.append(try application.apply(placed.content, at: placed.position))
             if outcomes.last?.isComplete == false { break }
         }
         application.transaction.put(Key.metadata, Row.encode(application.metadata.row))
@@ -96,12 +124,9 @@ package struct RecordStore: Sendable {
         progress = prepared.progress
     }
 
-    /// Prepares and commits one command, or one step of it: see ``Outcome/isComplete``.
-    package mutating func apply(
-        _ command: Command,
-        at position: Position
-    ) throws(StoreError) -> Outcome {
-        let prepared = try prepare([Placed(command, at: position)])
+    /// Prepares and commits one entry, or one step of it: see ``Outcome/isComplete``.
+    package mutating func apply(_ placed: Placed) throws(StoreError) -> Outcome {
+        let prepared = try prepare([placed])
         try commit(prepared)
         return prepared.outcomes[0]
     }

@@ -98,6 +98,7 @@ extension StoreMetadata {
         earliestChange = max(1, row.earliestChange)
         lastAppliedAt = Timestamp(row.lastAppliedAt)
         hasOptions = row.hasOptions_p
+        configurations = row.configurations.map(GroupConfiguration.init)
     }
 
     var row: Brokerfs_State_Metadata {
@@ -110,6 +111,7 @@ extension StoreMetadata {
         row.earliestChange = earliestChange
         row.lastAppliedAt = lastAppliedAt.message
         row.hasOptions_p = hasOptions
+        row.configurations = configurations.map(\.row)
         return row
     }
 }

@@ -2,13 +2,14 @@
 
 import Identity
 import Log
+import Raft
 import Replica
 import Store
 
 /// A bug to plant, so that the checker shows what it is worth.
 enum Plant {
     case none
-    /// Answers once the entries are handed to the disk, not once they are durable.
+    /// Says that a write is durable when it is handed to the disk.
     case answerBeforeSync
     /// Applies revocations without their being in the log.
     case forgetRevocations
@@ -28,8 +29,10 @@ struct CrashWorld {
     private let revokedTogetherMax: Int
     private var disk = SimulatedDisk()
     private var base = MemoryStore()
-    private var log: DurableLog<SimulatedDisk>
+    private var storage: MemberStorage<SimulatedDisk>
     private var replica: Replica
+    /// What was said to be durable and is not, where that bug is planted.
+    private var late: [Write] = []
     private var now: UInt64 = 0
     private var nextID: UInt64 = 0
     private let at = Timestamp(seconds: 1_800_000_000)
@@ -59,9 +62,50 @@ struct CrashWorld {
     init(seed: UInt64, plant: Plant = .none) throws {
         random = SplitMix64(seed: seed)
         self.plant = plant
-        log = try DurableLog(opening: "/log", on: disk, limits: Self.limits)
         revokedTogetherMax = seed % 2 == 0 ? 10_000 : 1
-        replica = Replica(try RecordStore(base, revokedTogetherMax: revokedTogetherMax))
+        (storage, replica) = try Self.start(disk, base, revokedTogetherMax, seed: seed, now: 0)
+        try settle()
+    }
+
+    /// Opens what a crash, or nothing yet, has left.
+    private static func start(
+        _ disk: SimulatedDisk,
+        _ base: MemoryStore,
+        _ revokedTogetherMax: Int,
+        seed: UInt64,
+        now: UInt64
+    ) throws -> (MemberStorage<SimulatedDisk>, Replica) {
+        var store = try RecordStore(base, revokedTogetherMax: revokedTogetherMax)
+        try store.bootstrap(GroupConfiguration(index: 0, voters: [1]))
+        let storage = try MemberStorage(
+            opening: "/log",
+            on: disk,
+            member: MemberID(1),
+            incarnation: 1,
+            state: store.metadata,
+            limits: limits
+        )
+        let replica = Replica(
+            store,
+            member: MemberID(1),
+            recovery: try storage.recovery(over: store.metadata),
+            seed: seed,
+            now: now
+        )
+        return (storage, replica)
+    }
+
+    /// Lets the member lead and catch up with its log, as a node does before it serves.
+    private mutating func settle() throws {
+        step(.tick)
+        while !outbox.isEmpty { try performNext() }
+        guard replica.isWritable(now: now) else {
+            throw Violation(description: "a member on its own does not lead")
+        }
+    }
+
+    private mutating func step(_ event: Event) {
+        outbox += replica.step(event, at: Moment(wall: at, monotonic: now))
     }
 
     /// Proposes, lets the disk work, flushes, lets time pass: in random order.
@@ -72,7 +116,7 @@ struct CrashWorld {
             case 5..<8: try performNext()
             case 8:
                 now += 1000
-                outbox += replica.step(.tick(at: at, now: now))
+                step(.tick)
             default: try flush()
             }
         }
@@ -102,7 +146,7 @@ struct CrashWorld {
             kind = .put([try Document.parse(Array(value.utf8), type: .context, id: "risk/\(user)")])
         }
         now += 1
-        outbox += replica.step(.propose([Proposal(id: id, kind: kind)], at: at, now: now))
+        step(.propose([Proposal(id: id, kind: kind)]))
     }
 
     private func create(_ session: String, _ user: String) throws -> Command.Kind {
@@ -113,34 +157,38 @@ struct CrashWorld {
     private mutating func performNext() throws {
         guard !outbox.isEmpty else { return }
         switch outbox.removeFirst() {
-        case .append(let entries): try append(entries)
-        case .prepare:
-            if Bool.random(using: &random) { outbox += replica.step(.prepare) }
-        case .warn: outbox += replica.step(.warned)
-        case .applied: break
+        case .persist(let write, _): try persist(write)
+        case .prepare: if Bool.random(using: &random) { step(.prepare) }
+        case .warn: step(.warned)
+        case .applied, .roleChanged: break
         case .reply(let id, .success): acknowledge(id)
         case .reply(let id, .failure): fail(id)
-        case .discardLog(let index): try log.discardPrefix(through: index)
+        case .discardLog(let index): try storage.discardPrefix(through: index)
         case .stop(let reason): throw Violation(description: "stopped: \(reason)")
+        case .send, .sendSnapshot, .replaced: throw Violation(description: "to whom?")
         }
     }
 
-    private mutating func append(_ entries: [LogEntry]) throws {
+    private mutating func persist(_ write: Write) throws {
+        for write in late { try storage.perform(write) }
+        late = []
         switch plant {
-        case .answerBeforeSync where Bool.random(using: &random):
-            break
+        case .answerBeforeSync where Bool.random(using: &random): late = [write]
         case .forgetRevocations:
-            try log.append(try entries.map(Self.withoutRevocation))
-        default: try log.append(entries)
+            var write = write
+            write.entries = try write.entries.map(Self.withoutRevocation)
+            try storage.perform(write)
+        default: try storage.perform(write)
         }
-        outbox += replica.step(.written(through: entries.last?.index ?? 0))
+        step(.persisted(through: write.number))
     }
 
-    private static func withoutRevocation(_ entry: LogEntry) throws -> LogEntry {
-        var command = try Command(decoding: entry.payload)
+    private static func withoutRevocation(_ entry: Entry) throws -> Entry {
+        guard case .payload(let payload) = entry.content else { return entry }
+        var command = try Command(decoding: payload)
         guard case .revoke = command.kind else { return entry }
         command.kind = .put([])
-        return LogEntry(term: entry.term, index: entry.index, payload: command.encoded())
+        return Entry(term: entry.term, index: entry.index, content: .payload(command.encoded()))
     }
 
     private mutating func acknowledge(_ id: ProposalID) {
@@ -173,9 +221,9 @@ struct CrashWorld {
     }
 
     private mutating func flush() throws {
-        let index = replica.store.metadata.appliedIndex
+        let index = replica.appliedIndex
         try base.flush()
-        outbox += replica.step(.flushed(through: index))
+        step(.flushed(through: index))
     }
 
     /// Loses what a crash loses, and starts again from what is left.
@@ -186,12 +234,12 @@ struct CrashWorld {
         }
         asked = [:]
         outbox = []
+        late = []
         disk = disk.crash(using: &random)
         base = base.crashed()
-        log = try DurableLog(opening: "/log", on: disk, limits: Self.limits)
-        var store = try RecordStore(base, revokedTogetherMax: revokedTogetherMax)
-        _ = try Recovery.replay(log, into: &store)
-        replica = Replica(store)
+        let seed = random.next()
+        (storage, replica) = try Self.start(disk, base, revokedTogetherMax, seed: seed, now: now)
+        try settle()
     }
 
     private mutating func forget(_ wish: Wish) {

@@ -348,11 +348,31 @@ package nonisolated struct Brokerfs_State_Metadata: Sendable {
   /// Whether any type ever had options: a put then looks for its type's.
   package var hasOptions_p: Bool = false
 
+  /// The newest changes of the group that are applied, oldest first; see Configuration.
+  package var configurations: [Brokerfs_State_Configuration] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _lastAppliedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+}
+
+/// Who is in the Raft group from an entry of the log on; also the payload of such an entry.
+package nonisolated struct Brokerfs_State_Configuration: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var index: UInt64 = 0
+
+  package var voters: [UInt64] = []
+
+  package var learners: [UInt64] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -743,7 +763,7 @@ nonisolated extension Brokerfs_State_Change.Kind: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Metadata"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0\u{3}has_options\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0\u{3}has_options\0\u{1}configurations\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -760,6 +780,7 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._lastAppliedAt) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.hasOptions_p) }()
+      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.configurations) }()
       default: break
       }
     }
@@ -797,6 +818,9 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
     if self.hasOptions_p != false {
       try visitor.visitSingularBoolField(value: self.hasOptions_p, fieldNumber: 9)
     }
+    if !self.configurations.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.configurations, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -810,6 +834,47 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
     if lhs.format != rhs.format {return false}
     if lhs._lastAppliedAt != rhs._lastAppliedAt {return false}
     if lhs.hasOptions_p != rhs.hasOptions_p {return false}
+    if lhs.configurations != rhs.configurations {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_State_Configuration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Configuration"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}voters\0\u{1}learners\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 2: try { try decoder.decodeRepeatedUInt64Field(value: &self.voters) }()
+      case 3: try { try decoder.decodeRepeatedUInt64Field(value: &self.learners) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 1)
+    }
+    if !self.voters.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.voters, fieldNumber: 2)
+    }
+    if !self.learners.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.learners, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_State_Configuration, rhs: Brokerfs_State_Configuration) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.voters != rhs.voters {return false}
+    if lhs.learners != rhs.learners {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -70,7 +70,7 @@ struct MaintenanceTests {
                 let at = Timestamp(seconds: 5, nanoseconds: milliseconds * 1_000_000)
                 let index = rig.store.metadata.appliedIndex + 1
                 let place = RecordStore.Position(term: 1, index: index)
-                _ = try rig.store.apply(Command(at: at, kind: kind), at: place)
+                _ = try rig.store.apply(.init(Command(at: at, kind: kind), at: place))
             }
             try apply(0, .put([try Make.user("a")]))
             try apply(30, .put([try Make.user("a")]))

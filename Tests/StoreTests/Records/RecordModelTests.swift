@@ -90,7 +90,7 @@ private struct ModelRun {
         let index = rig.store.metadata.appliedIndex + 1
         let changesBefore = model.changes.count
         let position = RecordStore.Position(term: 1, index: index)
-        let outcome = try rig.store.apply(command, at: position)
+        let outcome = try rig.store.apply(.init(command, at: position))
         let expected = model.apply(command)
         guard outcome.result.map(\.count) == expected else {
             throw Difference("the store says \(outcome.result), the model \(expected)")

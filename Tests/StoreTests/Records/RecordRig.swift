@@ -42,7 +42,7 @@ final class RecordRig {
     @discardableResult
     func apply(_ kind: Command.Kind) throws -> RecordStore.Outcome {
         let placed = placed([kind])[0]
-        return try store.apply(placed.command, at: placed.position)
+        return try store.apply(placed)
     }
 
     /// Applies what must be accepted and returns its count.

@@ -24,7 +24,7 @@ struct ReplayTests {
         var pairs: [Pair] = []
         try RecordRig.with(engine) { rig in
             for placed in history {
-                _ = try rig.store.apply(placed.command, at: placed.position)
+                _ = try rig.store.apply(placed)
             }
             pairs = try rig.dump()
         }
@@ -119,11 +119,11 @@ struct ReplayTests {
             let placed = rig.placed([.put([try Make.user("a")])])
             memory.failNext(.write, with: .noSpace("full"))
             #expect(throws: StoreError.noSpace("full")) {
-                _ = try rig.store.apply(placed[0].command, at: placed[0].position)
+                _ = try rig.store.apply(placed[0])
             }
             #expect(rig.store.metadata.appliedIndex == 0)
             #expect(try rig.dump().isEmpty)
-            _ = try rig.store.apply(placed[0].command, at: placed[0].position)
+            _ = try rig.store.apply(placed[0])
             #expect(rig.store.metadata.appliedIndex == 1)
         }
     }
@@ -145,7 +145,7 @@ struct ReplayTests {
             )
             while rig.store.metadata.appliedIndex < UInt64(history.count) {
                 let next = history[Int(rig.store.metadata.appliedIndex)]
-                _ = try rig.store.apply(next.command, at: next.position)
+                _ = try rig.store.apply(next)
                 if random.below(6) == 0 { try rig.store.base.flush() }
                 guard crashes < 5, random.below(10) == 0 else { continue }
                 crashes += 1

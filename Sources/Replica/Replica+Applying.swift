@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Raft
+import Store
+
+/// Committed entries on their way into the state: worked out, warned of, visible, answered.
+extension Replica {
+    /// Works out what becomes visible only once it is committed.
+    mutating func prepareAhead() {
+        guard ahead == nil, visible == nil, arrival == nil, committed.isEmpty,
+            member.role == .leader, let first = inFlight.first?.position,
+            let last = inFlight.last?.position,
+            first.index == store.metadata.appliedIndex + 1, first.term == member.term,
+            inFlight.allSatisfy({ $0.command != nil })
+        else { return }
+        let placed = inFlight.compactMap { proposal in
+            proposal.command.map { RecordStore.Placed($0, at: .init(proposal.position)) }
+        }
+        // A store that cannot be read now is asked again when it matters.
+        guard let prepared = try? store.prepare(placed) else { return }
+        ahead = Ahead(first: first, last: last, prepared: prepared)
+    }
+
+    /// Warns readers of the next committed entries, one batch at a time.
+    mutating func applyCommitted() {
+        guard visible == nil, stopReason == nil, !committed.isEmpty else { return }
+        let batch = nextBatch
+        do throws(ApplyFault) {
+            let prepared = try prepare(batch)
+            visible = .entries(prepared)
+            actions.append(.warn(.of(prepared.outcomes.flatMap(\.effects))))
+        } catch {
+            // The entries are committed, so they happened; a restart applies them.
+            stop(error.reason)
+        }
+    }
+
+    private var nextBatch: ArraySlice<Entry> {
+        var bytes = 0
+        return committed.prefix(limits.batchEntriesMax).prefix { entry in
+            defer { bytes += entry.sizeBytes }
+            return bytes < limits.batchBytesMax
+        }
+    }
+
+    private struct ApplyFault: Error {
+        var reason: String
+    }
+
+    private mutating func prepare(
+        _ batch: ArraySlice<Entry>
+    ) throws(ApplyFault) -> RecordStore.Prepared {
+        let ahead = self.ahead
+        self.ahead = nil
+        if let ahead, let first = batch.first, let last = batch.last,
+            ahead.first == LogPosition(index: first.index, term: first.term),
+            ahead.last == LogPosition(index: last.index, term: last.term)
+        {
+            return ahead.prepared
+        }
+        let placed = try placed(batch)
+        do throws(StoreError) {
+            return try store.prepare(placed)
+        } catch {
+            throw ApplyFault(reason: "the state could not be read: \(error)")
+        }
+    }
+
+    /// What the entries mean to the state; commands of this node need no decoding.
+    private func placed(
+        _ batch: ArraySlice<Entry>
+    ) throws(ApplyFault) -> [RecordStore.Placed] {
+        var placed: [RecordStore.Placed] = []
+        placed.reserveCapacity(batch.count)
+        var own = inFlight[...]
+        for entry in batch {
+            let position = LogPosition(index: entry.index, term: entry.term)
+            while let first = own.first, first.position.index < entry.index { own.removeFirst() }
+            let known = own.first?.position == position ? own.first?.command : nil
+            placed.append(.init(try content(of: entry, known: known), at: .init(position)))
+        }
+        return placed
+    }
+
+    private func content(
+        of entry: Entry,
+        known: Command?
+    ) throws(ApplyFault) -> RecordStore.Content {
+        switch entry.content {
+        case .empty: return .empty
+        case .configuration(let group):
+            return .configuration(GroupConfiguration(group, at: entry.index))
+        case .payload(let payload):
+            if let known { return .command(known) }
+            do throws(DocumentError) {
+                return .command(try Command(decoding: payload))
+            } catch {
+                throw ApplyFault(reason: "entry \(entry.index) is no command of this version")
+            }
+        }
+    }
+
+    // MARK: - After the warning
+
+    mutating func becomeVisible() {
+        guard let visible else { return }
+        self.visible = nil
+        switch visible {
+        case .entries(let prepared): commit(prepared)
+        case .state(let number): replaceState(through: number)
+        }
+    }
+
+    /// Makes committed entries visible, then answers for them.
+    private mutating func commit(_ prepared: RecordStore.Prepared) {
+        do throws(StoreError) {
+            try store.commit(prepared)
+        } catch {
+            return stop("the state could not be written: \(error)")
+        }
+        let outcomes = prepared.outcomes
+        actions.append(.applied(outcomes.flatMap(\.effects), outcomes.flatMap(\.changes)))
+        let complete = outcomes.prefix { $0.isComplete }
+        for (entry, outcome) in zip(committed, complete) {
+            answer(entry, total(outcome.result))
+        }
+        if let step = outcomes.last, !step.isComplete, case .success(let applied) = step.result {
+            stepsCount += applied.count
+        }
+        guard let last = committed.prefix(complete.count).last else { return }
+        committed.removeFirst(complete.count)
+        drive(.applied(through: last.index))
+        compact()
+        if last.term == member.term { beginHistory() }
+    }
+
+    /// The count of all steps together, for the one that completes an entry.
+    private mutating func total(
+        _ result: Result<Applied, CommandError>
+    ) -> Result<Applied, CommandError> {
+        defer { stepsCount = 0 }
+        return result.map { Applied(recordVersion: $0.recordVersion, count: $0.count + stepsCount) }
+    }
+
+    /// Answers whoever proposed an entry, and those whose place it has taken.
+    private mutating func answer(_ entry: Entry, _ result: Result<Applied, CommandError>) {
+        retainedBytes += entry.sizeBytes
+        while let first = inFlight.first, first.position.index <= entry.index {
+            inFlight.removeFirst()
+            if first.position == LogPosition(index: entry.index, term: entry.term) {
+                reply(first, result.mapError(ProposalError.refused))
+            } else {
+                reply(first, .failure(.notWritable(reason: "another leader took its place")))
+            }
+        }
+    }
+
+    mutating func answerReads() {
+        guard !placedReads.isEmpty else { return }
+        let applied = store.metadata.appliedIndex
+        guard placedReads.contains(where: { $0.index <= applied }) else { return }
+        let result = Applied(recordVersion: store.metadata.recordVersion, count: 0)
+        for read in placedReads where read.index <= applied {
+            actions.append(.reply(read.id, .success(result)))
+        }
+        placedReads.removeAll { $0.index <= applied }
+    }
+
+    /// Lets go of entries that are applied, in large steps; a few stay for those slightly behind.
+    ///
+    /// Whoever needs older ones gets a copy of the state, which is always at hand.
+    private mutating func compact() {
+        guard retainedBytes >= 2 * limits.retainedBytesMax else { return }
+        let applied = store.metadata.appliedIndex
+        var index = member.firstIndex
+        while index < applied, retainedBytes > limits.retainedBytesMax {
+            let entries = member.entries(from: index, bytesMax: 256 << 10)
+            guard let last = entries.last else { break }
+            retainedBytes -= entries.reduce(0) { $0 + $1.sizeBytes }
+            index = last.index + 1
+        }
+        drive(.snapshotTaken(at: applied))
+        drive(.compact(through: min(index - 1, applied)))
+    }
+}
+
+extension RecordStore.Position {
+    /// A place in Raft's log.
+    init(_ position: LogPosition) {
+        self.init(term: position.term, index: position.index)
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Raft
+import Store
+
+/// Between the owner and the Raft member.
+extension Replica {
+    /// Hands an input to the member and does what it asks for.
+    mutating func drive(_ input: Input) {
+        for effect in member.step(input, at: now) { perform(effect) }
+    }
+
+    private mutating func perform(_ effect: Raft.Effect) {
+        switch effect {
+        case .persist(let write): persist(write)
+        case .send(let message):
+            if case .snapshot = message.kind {
+                actions.append(.sendSnapshot(message))
+            } else {
+                actions.append(.send(message))
+            }
+        case .apply(let entries): committed += entries
+        case .roleChanged(let change): actions.append(.roleChanged(change))
+        case .accepted(let request, let term, let places):
+            place(request, term: term, from: places.lowerBound)
+        case .refused(let request, let refusal): refuse(request, ProposalError(refusal))
+        case .readReady(let request, let index):
+            guard let id = reads.removeValue(forKey: request) else { return }
+            placedReads.append((id, index))
+        case .stopped(let reason): stop("Raft: \(reason)")
+        // Another leader decides: what is in flight is answered when its place is applied.
+        case .uncertain: break
+        // Asked for where they are needed: `isWritable` and `freshAsOf`.
+        case .lease, .fresh: break
+        }
+    }
+
+    private mutating func persist(_ write: Write) {
+        guard write.snapshot != nil else { return actions.append(.persist(write, state: nil)) }
+        guard let state = arrival?.store else {
+            preconditionFailure("the member installs only what has arrived")
+        }
+        arrival?.write = write.number
+        actions.append(.persist(write, state: state))
+    }
+
+    mutating func newRequest() -> RequestID {
+        nextRequest += 1
+        return RequestID(nextRequest)
+    }
+
+    // MARK: - Durability
+
+    mutating func receivePersisted(through number: UInt64) {
+        isOutOfSpace = false
+        guard let write = arrival?.write, write <= number else {
+            return drive(.persisted(through: number))
+        }
+        arrival?.persisted = number
+    }
+
+    /// Readers see the state of a snapshot before the member counts on it.
+    mutating func warnOfArrival() {
+        guard visible == nil, stopReason == nil, let number = arrival?.persisted else { return }
+        visible = .state(through: number)
+        actions.append(.warn(.everything))
+    }
+
+    mutating func receivePersistFailed(_ failure: PersistFailure) {
+        switch failure {
+        case .stopped(let reason):
+            stop(reason)
+            drive(.writeFailed)
+        case .noSpace:
+            guard !isOutOfSpace else { return }
+            isOutOfSpace = true
+            // What has no place in the log never happened; what has one waits for room.
+            for proposal in waiting { reply(proposal, .failure(.noSpace)) }
+            waiting = []
+            drive(.transferLeadership(to: nil))
+        }
+    }
+
+    mutating func stop(_ reason: String) {
+        guard stopReason == nil else { return }
+        stopReason = reason
+        for proposal in inFlight + waiting { reply(proposal, .failure(.stopped)) }
+        inFlight = []
+        waiting = []
+        for id in reads.values.sorted(by: { $0.rawValue < $1.rawValue }) + placedReads.map(\.id) {
+            actions.append(.reply(id, .failure(.stopped)))
+        }
+        reads = [:]
+        placedReads = []
+        committed = []
+        visible = nil
+        actions.append(.stop(reason: reason))
+    }
+
+    // MARK: - Freshness
+
+    /// The newest moment of the own clock before which everything acknowledged is in the state
+    /// here; 0 where that cannot be said.
+    ///
+    /// A leader with a lease and nothing to apply vouches for this very moment, a follower for the
+    /// moment whose reading has been at the leader and back (thesis section 6.4.1, and
+    /// docs/RAFT.md). Look at the clock again after reading, with ``isWritable(now:)``'s care.
+    package func freshAsOf(now: UInt64) -> UInt64 {
+        guard stopReason == nil else { return 0 }
+        return hasLease(at: now) && isCaughtUp ? now : vouchedAt
+    }
+
+    /// Whether nobody else can have become leader before this moment.
+    func hasLease(at now: UInt64) -> Bool {
+        guard let deadline = member.leaseDeadline else { return false }
+        // Nobody else could: what others have answered does not matter, nor when.
+        return deadline > now || member.configuration.voters == [member.id]
+    }
+
+    private var isCaughtUp: Bool { store.metadata.appliedIndex == member.commitIndex }
+
+    mutating func noteFreshness() {
+        guard stopReason == nil else { return }
+        if hasLease(at: now), isCaughtUp { vouchedAt = max(vouchedAt, now) }
+        vouchedAt = max(vouchedAt, member.freshAsOf)
+    }
+}
