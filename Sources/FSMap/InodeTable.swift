@@ -61,6 +61,13 @@ struct InodeTable {
 
     subscript(inode: UInt64) -> Inode? { inodes[inode] }
 
+    /// Every inode the kernel knows, in the order of their numbers; slow.
+    var known: [(inode: UInt64, node: Node)] {
+        inodes.keys.sorted().compactMap { inode in
+            inodes[inode].map { (inode, $0.node) }
+        }
+    }
+
     /// Changes what is known of an inode; nothing where it is not known.
     mutating func update(_ inode: UInt64, _ change: (inout Inode) -> Void) {
         guard var entry = inodes[inode] else { return }
