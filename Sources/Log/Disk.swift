@@ -65,6 +65,11 @@ package struct DiskError: Error, Equatable, Sendable {
     /// Whether the path is not there.
     var isMissing: Bool { errno == ENOENT }
 
+    /// A verb that found the name taken.
+    static func taken(_ operation: DiskOperation) -> DiskError {
+        DiskError(operation, errno: EEXIST)
+    }
+
     /// A verb that found no room, where the disk's own error is not at hand any more.
     static func full(_ operation: DiskOperation) -> DiskError {
         DiskError(operation, errno: ENOSPC)

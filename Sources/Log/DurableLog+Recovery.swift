@@ -3,7 +3,7 @@
 /// Opening: what is in the directory becomes the log, or the log refuses to open.
 extension DurableLog {
     mutating func recover() throws(LogError) {
-        let names = try openDirectory()
+        let names = try disk.durableNames(in: directory)
         let mayBeNew = try adoptSpares(names)
         let found = try findSegments(names)
         nextNumber = 1 + max(nextNumber, found.map(\.header.number).max() ?? 0)
@@ -20,35 +20,13 @@ extension DurableLog {
         try prepareSpare()
     }
 
-    /// The names in the directory, which is made when absent, all of them durable.
-    private func openDirectory() throws(LogError) -> [String] {
-        do throws(DiskError) {
-            var names: [String] = []
-            do throws(DiskError) {
-                names = try disk.list(directory)
-            } catch {
-                guard error.isMissing else { throw error }
-                try disk.makeDirectory(directory)
-            }
-            // What a process that was killed had not synced yet is made to last now.
-            try disk.syncDirectory(parentDirectory)
-            try disk.syncDirectory(directory)
-            return names
-        } catch {
-            throw LogError(error, at: directory)
-        }
-    }
-
-    private var parentDirectory: String {
-        guard let slash = directory.lastIndex(of: "/") else { return "." }
-        return slash == directory.startIndex ? "/" : String(directory[..<slash])
-    }
-
     /// Keeps usable spares, removes the others; answers whether none of them has seen a log yet.
     private mutating func adoptSpares(_ names: [String]) throws(LogError) -> Bool {
         var mayBeNew = true
         for name in names {
-            guard let number = SegmentName.number(name, suffix: ".spare") else { continue }
+            guard let number = SegmentName.number(name, suffix: SegmentName.spareSuffix) else {
+                continue
+            }
             let path = path(of: name)
             nextNumber = max(nextNumber, number)
             let file: D.File
@@ -78,7 +56,9 @@ extension DurableLog {
     private func findSegments(_ names: [String]) throws(LogError) -> [Segment<D.File>] {
         var found: [Segment<D.File>] = []
         for name in names {
-            guard let number = SegmentName.number(name, suffix: ".log") else { continue }
+            guard let number = SegmentName.number(name, suffix: SegmentName.segmentSuffix) else {
+                continue
+            }
             let path = path(of: name)
             let file: D.File
             let size: Int

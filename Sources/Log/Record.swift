@@ -3,8 +3,9 @@
 /// A record of a segment: a header of 40 bytes, the payload, zeros up to a multiple of 8.
 ///
 /// Layout, little-endian: checksum u32, payload size u32, term u64, index u64, durable end u64,
-/// kind u32, tag u32 (zero but in entries). The checksum is over everything after itself, padding included, and
-/// begins from the segment's own seed, so what an earlier life of the file left never passes.
+/// kind u32, tag u32 (zero but in entries). The checksum is over everything after itself, padding
+/// included, and begins from the segment's own seed, so what an earlier life of the file left
+/// never passes.
 ///
 /// INVARIANT: `durableEnd` is the offset below which everything in the segment was durable before
 /// this record was written; records of one write share it, and it never goes back.

@@ -80,9 +80,12 @@ struct SegmentHeader: Equatable {
 
 /// The names of the files in a log's directory.
 enum SegmentName {
-    static func segment(_ number: UInt64) -> String { hex(number) + ".log" }
+    static let segmentSuffix = ".log"
+    static let spareSuffix = ".spare"
 
-    static func spare(_ number: UInt64) -> String { hex(number) + ".spare" }
+    static func segment(_ number: UInt64) -> String { hex(number) + segmentSuffix }
+
+    static func spare(_ number: UInt64) -> String { hex(number) + spareSuffix }
 
     /// The number in a name that ends with `suffix`; nil for any other name.
     static func number(_ name: String, suffix: String) -> UInt64? {
