@@ -24,7 +24,9 @@ extension DurableLog {
     private mutating func adoptSpares(_ names: [String]) throws(LogError) -> Bool {
         var mayBeNew = true
         for name in names {
-            guard let number = SegmentName.number(name, suffix: SegmentName.spareSuffix) else { continue }
+            guard let number = SegmentName.number(name, suffix: SegmentName.spareSuffix) else {
+                continue
+            }
             let path = path(of: name)
             nextNumber = max(nextNumber, number)
             let file: D.File
@@ -54,7 +56,9 @@ extension DurableLog {
     private func findSegments(_ names: [String]) throws(LogError) -> [Segment<D.File>] {
         var found: [Segment<D.File>] = []
         for name in names {
-            guard let number = SegmentName.number(name, suffix: SegmentName.segmentSuffix) else { continue }
+            guard let number = SegmentName.number(name, suffix: SegmentName.segmentSuffix) else {
+                continue
+            }
             let path = path(of: name)
             let file: D.File
             let size: Int
