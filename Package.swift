@@ -50,6 +50,11 @@ var targets: [Target] = [
         dependencies: ["Identity", "Store", "Log", "Raft", "FSMap"],
         swiftSettings: quiet
     ),
+    .target(
+        name: "Simulation",
+        dependencies: ["Identity", "Store", "Log", "Raft", "FSMap", "Replica"],
+        swiftSettings: quiet
+    ),
     .target(name: "Samples", dependencies: ["Identity"], swiftSettings: quiet),
     .testTarget(
         name: "IdentityTests",
@@ -70,7 +75,7 @@ var targets: [Target] = [
     ),
     .testTarget(
         name: "FSMapTests",
-        dependencies: ["FSMap", "Store", "Identity", "Replica"],
+        dependencies: ["FSMap", "Store", "Identity", "Replica", "Simulation"],
         swiftSettings: settings
     ),
     .testTarget(
@@ -130,6 +135,14 @@ if !quietOnly {
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "brokerfs-sim",
+            dependencies: [
+                "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Identity
+import Identity
 import Synchronization
 
 /// Another state takes the place of the one that was shown, or nobody vouches for it any more.

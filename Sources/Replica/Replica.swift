@@ -206,6 +206,9 @@ package struct Replica: Sendable {
         stopReason == nil && hasLease(at: now) && store.metadata.serverVersion != 0
     }
 
+    /// Whether a command is applied in part: it takes several steps, and is between two of them.
+    package var isApplyingInSteps: Bool { stepsCount > 0 }
+
     /// What the member says of itself, for checkers.
     package var observation: Member<SplitMix64> { member }
 }

@@ -2,20 +2,21 @@
 
 import FSMap
 import Identity
+import Simulation
 import Testing
 
 /// A kernel, a state that changes, and answers that overtake each other.
 private struct Machine {
     var fixture: Fixture
-    var kernel: KernelModel
+    var kernel: KernelCache
     var traffic: Traffic
-    private var inFlight: [(reply: KernelModel.Reply, mark: CacheMark)] = []
+    private var inFlight: [(reply: KernelCache.Reply, mark: CacheMark)] = []
     private var change: (effects: [Effect], next: MemoryState, isApplied: Bool)?
     private(set) var checked = 0
 
     init(seed: UInt64, options: (inout FileSystemOptions) -> Void = { _ in }) {
         fixture = Fixture(options)
-        kernel = KernelModel(fixture.files)
+        kernel = KernelCache(fixture.files)
         traffic = Traffic(seed: seed)
     }
 
@@ -65,7 +66,7 @@ private struct Machine {
         guard inFlight.count < 4 else { return deliver() }
         var inode = FileSystem.rootInode
         for name in traffic.path() {
-            let name = KernelModel.Name(parent: inode, name: name)
+            let name = KernelCache.Name(parent: inode, name: name)
             guard let cached = kernel.entries[name] else { return lookUp(name) }
             guard let found = cached else { return }
             inode = found
@@ -73,7 +74,7 @@ private struct Machine {
         ask(inode)
     }
 
-    private mutating func lookUp(_ name: KernelModel.Name) {
+    private mutating func lookUp(_ name: KernelCache.Name) {
         let mark = fixture.files.mark()
         let reply = try? fixture.files.lookup(
             name.name,
@@ -182,12 +183,12 @@ private struct Machine {
         var inode = FileSystem.rootInode
         let path = traffic.path()
         for name in path.dropLast() {
-            let cached = kernel.entries[KernelModel.Name(parent: inode, name: name)]
+            let cached = kernel.entries[KernelCache.Name(parent: inode, name: name)]
             guard let entry = cached, let found = entry else { return }
             inode = found
         }
         guard let last = path.last else { return }
-        let name = KernelModel.Name(parent: inode, name: last)
+        let name = KernelCache.Name(parent: inode, name: last)
         guard kernel.entries[name] != .some(nil) else { return make(name) }
         if let kind = try? fixture.files.unlink(last, in: inode, view: fixture.state) {
             run(kind)
@@ -203,7 +204,7 @@ private struct Machine {
         }
     }
 
-    private mutating func make(_ name: KernelModel.Name) {
+    private mutating func make(_ name: KernelCache.Name) {
         let mark = fixture.files.mark()
         let made = try? fixture.files.makeDirectory(
             name.name,

@@ -1,51 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import FSMap
 import Identity
-import Synchronization
-
-@testable import FSMap
 
 /// What a kernel caches of a mount, and how it forgets: as much of it as can be stale.
 ///
 /// Whatever came with a time is believed for ever, so that only invalidations can save it.
-struct KernelModel {
-    struct Name: Hashable, Comparable {
-        var parent: UInt64
-        var name: String
+package struct KernelCache {
+    package struct Name: Hashable, Comparable {
+        package var parent: UInt64
+        package var name: String
 
-        static func < (left: Name, right: Name) -> Bool {
+        /// A name in a directory.
+        package init(parent: UInt64, name: String) {
+            self.parent = parent
+            self.name = name
+        }
+
+        package static func < (left: Name, right: Name) -> Bool {
             (left.parent, left.name) < (right.parent, right.name)
         }
     }
 
-    struct Line: Equatable {
-        var name: String
-        var number: UInt64
+    package struct Line: Equatable {
+        package var name: String
+        package var number: UInt64
     }
 
     /// An answer on its way to the kernel.
-    enum Reply {
+    package enum Reply {
         case lookup(Name, LookupReply)
         case attributes(UInt64, Attributes?)
         case listing(UInt64, isCached: Bool, [(DirectoryEntry, Entry?)])
         case pages(UInt64, [UInt8])
     }
 
-    let files: FileSystem
+    package let files: FileSystem
     /// Nil: known not to be there.
-    var entries: [Name: UInt64?] = [:]
-    var attributes: [UInt64: Attributes] = [:]
-    var listings: [UInt64: [Line]] = [:]
-    var pages: [UInt64: [UInt8]] = [:]
-    var lookups: [UInt64: UInt64] = [:]
+    package var entries: [Name: UInt64?] = [:]
+    package var attributes: [UInt64: Attributes] = [:]
+    package var listings: [UInt64: [Line]] = [:]
+    package var pages: [UInt64: [UInt8]] = [:]
+    package var lookups: [UInt64: UInt64] = [:]
     /// Open handles and the inodes they are of.
-    var handles: [UInt64: (inode: UInt64, isDirectIO: Bool)] = [:]
+    package var handles: [UInt64: (inode: UInt64, isDirectIO: Bool)] = [:]
 
-    init(_ files: FileSystem) {
+    /// The kernel's side of a mount that nobody has looked at yet.
+    package init(_ files: FileSystem) {
         self.files = files
     }
 
-    mutating func deliver(_ reply: Reply, since mark: CacheMark) {
+    /// Takes an answer in, then what has raced it.
+    package mutating func deliver(_ reply: Reply, since mark: CacheMark) {
         switch reply {
         case .lookup(let name, let answer):
             switch answer {
@@ -75,7 +81,8 @@ struct KernelModel {
         attributes[entry.inode] = entry.attributeSeconds > 0 ? entry.attributes : nil
     }
 
-    mutating func invalidate(_ invalidations: [Invalidation]) {
+    /// Forgets what it is told to.
+    package mutating func invalidate(_ invalidations: [Invalidation]) {
         for invalidation in invalidations {
             switch invalidation {
             case .attributes(let inode): attributes[inode] = nil
@@ -96,13 +103,13 @@ struct KernelModel {
     }
 
     /// Drops a name and, as the kernel does, everything below it.
-    mutating func drop(_ name: Name) {
+    package mutating func drop(_ name: Name) {
         guard let entry = entries.removeValue(forKey: name), let inode = entry else { return }
         for below in entries.keys.sorted() where below.parent == inode { drop(below) }
     }
 
     /// The kernel forgets an inode that no name and no handle needs.
-    mutating func forget(_ inode: UInt64) {
+    package mutating func forget(_ inode: UInt64) {
         let isNamed = entries.contains { $0.value == .some(inode) || $0.key.parent == inode }
         guard !isNamed, !handles.values.contains(where: { $0.inode == inode }),
             let count = lookups.removeValue(forKey: inode)
@@ -114,7 +121,7 @@ struct KernelModel {
     }
 
     /// The inodes that a path of cached names leads to, parents first.
-    var reachable: [UInt64] {
+    package var reachable: [UInt64] {
         var found = [FileSystem.rootInode]
         var index = 0
         while index < found.count {
@@ -130,7 +137,7 @@ struct KernelModel {
     }
 
     /// Everything cached that is not what a fresh look shows.
-    func stale(_ view: MemoryState, now: UInt64) -> [String] {
+    package func stale(_ view: any IdentityView, now: UInt64) -> [String] {
         var findings: [String] = []
         let reachable = Set(reachable)
         for name in entries.keys.sorted() where reachable.contains(name.parent) {
@@ -165,11 +172,11 @@ struct KernelModel {
         return findings
     }
 
-    func path(_ inode: UInt64) -> String {
-        files.state.withLock { $0.inodes[inode]?.node.path ?? "?" } + " (\(inode))"
+    private func path(_ inode: UInt64) -> String {
+        (files.path(of: inode) ?? "?") + " (\(inode))"
     }
 
-    func list(_ inode: UInt64, _ view: MemoryState) throws(FSError) -> [Line] {
+    private func list(_ inode: UInt64, _ view: any IdentityView) throws(FSError) -> [Line] {
         let handle = try files.openDirectory(inode, view: view).handle
         defer { files.releaseDirectory(handle) }
         var lines: [Line] = []

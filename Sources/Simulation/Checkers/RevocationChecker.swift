@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Raft
+
+/// No revoked session is ever visible again, on any mount or in any kernel's cache (G1, G2, G6).
+struct RevocationChecker {
+    /// What somebody got to see of a session.
+    enum Sight {
+        /// That it is there: its attributes, by its name.
+        case name
+        /// What is in it.
+        case content
+    }
+
+    /// When the answer to the first revocation left a node; and each node that said so.
+    private var acknowledgedAt: [Int: UInt64] = [:]
+    private var acknowledgedOn: [Int: [Int: UInt64]] = [:]
+    /// Sessions that a run of a node has shown to be gone after they were there.
+    private var seenLive: [Int: Set<Int>] = [:]
+    private var seenGone: [Int: Set<Int>] = [:]
+    /// What names may take longer than content on the mount that revoked, and how old what other
+    /// mounts show may be: the bound, what clocks may be off, and a tick to notice.
+    private let nameSlack: UInt64
+    private let staleness: UInt64
+
+    init(_ options: WorldOptions) {
+        nameSlack = 20 * options.replyDelayMax + Span.millisecond
+        staleness =
+            options.stalenessMax + options.stalenessMax / 25
+            + 2 * options.raft.tickNanoseconds + 2 * Span.millisecond
+    }
+
+    var sessions: [Int] { acknowledgedAt.keys.sorted() }
+
+    mutating func acknowledged(_ session: Int, on node: Int, at time: UInt64) {
+        if acknowledgedAt[session] == nil { acknowledgedAt[session] = time }
+        if acknowledgedOn[session]?[node] == nil {
+            acknowledgedOn[session, default: [:]][node] = time
+        }
+    }
+
+    /// Another run of a node is another mount.
+    mutating func restarted(_ node: Int) {
+        seenLive[node] = nil
+        seenGone[node] = nil
+        for session in acknowledgedOn.keys { acknowledgedOn[session]?[node] = nil }
+    }
+
+    /// What a node's mount has shown to somebody who began to look at `startedAt`.
+    mutating func check(
+        _ session: Int,
+        on node: Int,
+        shown: Sight?,
+        startedAt: UInt64
+    ) throws(Violation) {
+        guard let shown else {
+            if seenLive[node]?.contains(session) == true {
+                seenGone[node, default: []].insert(session)
+            }
+            return
+        }
+        if let own = acknowledgedOn[session]?[node] {
+            let limit = shown == .content ? own : own + nameSlack
+            guard startedAt <= limit else {
+                throw Violation(
+                    "node \(node + 1) shows \(shown) of s\(session), which it revoked before"
+                )
+            }
+        }
+        if let first = acknowledgedAt[session], startedAt > first + staleness {
+            throw Violation(
+                "node \(node + 1) shows \(shown) of s\(session), revoked long before elsewhere"
+            )
+        }
+        guard shown == .content else { return }
+        if seenGone[node]?.contains(session) == true, acknowledgedAt[session] != nil {
+            throw Violation("node \(node + 1) has shown s\(session) to be gone, and shows it again")
+        }
+        seenLive[node, default: []].insert(session)
+    }
+
+    /// Whether anything a state holds may be shown after a moment that it vouches for.
+    func checkFreshness(
+        _ session: Int,
+        on node: Int,
+        asOf moment: UInt64
+    ) throws(Violation) {
+        guard let first = acknowledgedAt[session], first < moment else { return }
+        throw Violation(
+            "node \(node + 1) vouches for a moment after s\(session) was revoked, and has it"
+        )
+    }
+}

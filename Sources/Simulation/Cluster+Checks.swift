@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FSMap
+import Identity
+import Log
+import Raft
+import Replica
+import Store
+
+/// What must be true at every moment, and what once everything is healed.
+extension Cluster {
+    /// After every step of a node.
+    mutating func check(_ node: Int) throws {
+        let replica = nodes[node].replica
+        if replica.commitIndex > raft.committedMax { try raft.noteCommit(replica.observation) }
+        guard replica.heldEntriesCount < heldEntriesMax else {
+            throw Violation("node \(node + 1) holds \(replica.heldEntriesCount) entries")
+        }
+        guard replica.pendingCount <= options.limits.proposalsMax else {
+            throw Violation("node \(node + 1) has \(replica.pendingCount) requests waiting")
+        }
+    }
+
+    /// Everything that was ever proposed, at most: what is applied is let go of.
+    private var heldEntriesMax: UInt64 { 20_000 }
+
+    mutating func noteRole(_ change: RoleChange, _ node: Int) throws {
+        noteState()
+        guard change.role == .leader else { return }
+        statistics.leaders += 1
+        try raft.noteLeader(nodes[node].replica.observation)
+    }
+
+    /// A hash of how the group stands, with terms and indexes counted from the lowest.
+    private mutating func noteState() {
+        let terms = nodes.map(\.replica.term).min() ?? 0
+        let indexes = nodes.map(\.replica.commitIndex).min() ?? 0
+        var hash: UInt64 = 14_695_981_039_346_656_037
+        func mix(_ value: UInt64) { hash = (hash ^ value) &* 1_099_511_628_211 }
+        for node in nodes {
+            mix(node.isUp ? 1 : 0)
+            mix(UInt64(truncatingIfNeeded: Self.number(node.replica.role)))
+            mix(node.replica.term - terms)
+            mix(min(16, node.replica.commitIndex - indexes))
+            mix(min(16, node.replica.lastIndex - node.replica.commitIndex))
+            mix(UInt64(node.replica.configuration.voters.count))
+            mix(node.mount.gate.isOpen ? 1 : 0)
+        }
+        for link in cuts.keys.sorted(by: { ($0.from, $0.to) < ($1.from, $1.to) }) {
+            mix(UInt64(link.from * 8 + link.to))
+        }
+        statistics.states.insert(hash)
+    }
+
+    private static func number(_ role: Role) -> Int {
+        switch role {
+        case .follower: 0
+        case .preCandidate: 1
+        case .candidate: 2
+        case .leader: 3
+        case .stopped: 4
+        }
+    }
+
+    /// The state of a node has moved.
+    mutating func noteApplied(_ node: Int) throws {
+        let index = nodes[node].replica.appliedIndex
+        try raft.noteApplied(index, by: nodes[node].id)
+        guard index.isMultiple(of: 8) else { return }
+        try compareDigest(node)
+    }
+
+    /// Equal digests at equal applied index; a command between two of its steps has none.
+    mutating func compareDigest(_ node: Int) throws {
+        let replica = nodes[node].replica
+        let index = replica.appliedIndex
+        guard !replica.isApplyingInSteps else { return }
+        let digest = try Self.digest(replica.store.base)
+        if let other = digests[index], other != digest {
+            throw Violation("node \(node + 1) has another state at \(index)")
+        }
+        digests[index] = digest
+    }
+
+    private static func digest(_ store: any KeyValueReader) throws(StoreError) -> UInt64 {
+        var hash: UInt64 = 14_695_981_039_346_656_037
+        try store.scan(from: [], below: [0xFF, 0xFF]) { key, value in
+            for index in 0..<key.count { hash = (hash ^ UInt64(key[index])) &* 1_099_511_628_211 }
+            for index in 0..<value.count {
+                hash = (hash ^ UInt64(value[index])) &* 1_099_511_628_211
+            }
+            return true
+        }
+        return hash
+    }
+
+    // MARK: - The end
+
+    /// The network is whole, disks have room, everybody is up, and nobody asks for anything more.
+    mutating func heal() throws {
+        isQuiet = true
+        cuts = [:]
+        for node in nodes.indices {
+            nodes[node].pausedUntil = min(nodes[node].pausedUntil, time)
+            nodes[node].diskSlowUntil = 0
+            nodes[node].diskFullUntil = 0
+            nodes[node].disk.setCapacity(1 << 30)
+            if !nodes[node].isUp { schedule(.restart(node), in: 0) }
+        }
+        try run(until: time + 500 * Span.millisecond)
+    }
+
+    /// Liveness, then everything that was promised.
+    mutating func checkEnd() throws {
+        try checkLiveness()
+        try raft.checkLogs(nodes.map(\.replica.observation))
+        for node in group where nodes[node].isUp {
+            try compareDigest(node)
+            try checkRevoked(node)
+        }
+        try checkHistories()
+    }
+
+    /// The nodes that are in the group now.
+    private var group: [Int] {
+        guard let leader else { return [] }
+        let configuration = nodes[leader].replica.configuration
+        return nodes.indices.filter { configuration.contains(nodes[$0].id) }
+    }
+
+    /// A leader is found, a change gets everywhere, and every mount of the group shows it.
+    private mutating func checkLiveness() throws {
+        for _ in 0..<12 {
+            if let leader, nodes[leader].replica.isWritable(now: nodes[leader].clock.monotonic(at: time)) {
+                ask(.create(session: options.sessions), client: 0, node: leader)
+                try run(until: time + Span.second)
+                if hasSettled() { return }
+            } else {
+                try run(until: time + Span.second)
+            }
+        }
+        throw Violation("nothing moves in a quiet network: \(summary)")
+    }
+
+    private func hasSettled() -> Bool {
+        guard let leader else { return false }
+        let end = nodes[leader].replica.lastIndex
+        return nodes[leader].replica.appliedIndex == end
+            && group.allSatisfy { node in
+                nodes[node].replica.appliedIndex == end
+                    && (nodes[node].mount.gate.isOpen)
+            }
+    }
+
+    /// What was revoked is gone from the state and remembered; what the state vouches for is true.
+    private func checkRevoked(_ node: Int) throws {
+        for session in revocations.sessions {
+            guard try value(of: session, on: node) == .revoked else {
+                throw Violation("s\(session) was revoked, and node \(node + 1) does not know it")
+            }
+            for name in ["s\(session)"] {
+                let parent = nodes[node].mount.kernel.entries[
+                    .init(parent: FileSystem.rootInode, name: "sessions")
+                ]
+                guard let parent, let sessions = parent else { continue }
+                let key = KernelCache.Name(parent: sessions, name: name)
+                if let entry = nodes[node].mount.kernel.entries[key], entry != nil {
+                    throw Violation("s\(session) was revoked, and a kernel still names it")
+                }
+            }
+        }
+    }
+
+    /// Where everybody stands.
+    var summary: String {
+        nodes.map { node in
+            let replica = node.replica
+            return "\(replica.id) \(node.isUp ? "" : "down ")\(replica.role) t\(replica.term)"
+                + " last \(replica.lastIndex) commit \(replica.commitIndex)"
+                + " applied \(replica.appliedIndex) \(replica.configuration.voters)"
+                + " \(replica.configuration.learners) open \(node.mount.gate.isOpen)"
+                + " writes \(node.writes.count)"
+        }.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Replica
+import Store
+
+/// Clients: they ask whom they take for the leader, and remember what they were told.
+extension Cluster {
+    mutating func ask(_ wish: Wish, client: Int) {
+        guard !isQuiet else { return }
+        let node = clients.believedLeader(of: client) ?? generator.index(below: nodes.count)
+        ask(wish, client: client, node: node)
+    }
+
+    mutating func ask(_ wish: Wish, client: Int, node: Int) {
+        let id = clients.call(wish, client: client, node: node, at: time)
+        schedule(.request(node, id), in: generator.number(below: 200 * Span.microsecond))
+        schedule(.timeout(id), in: 3 * options.limits.commitTimeoutNanoseconds)
+    }
+
+    /// A request arrives at a node.
+    mutating func receiveRequest(_ id: CallID, _ node: Int, _ event: WorldEvent) throws {
+        guard nodes[node].isUp else { return tell(id, .notTaken) }
+        guard !isPaused(node, event), let wish = clients.operations[id]?.wish else { return }
+        switch wish {
+        case .create(let session):
+            let user = Self.user(of: session, options)
+            let json = Array(#"{"user_id":"\#(user)","idp_id":"\#(id.rawValue)"}"#.utf8)
+            let write = try Document.parse(json, type: .session, id: Self.name(of: session))
+            try propose(id, .put([write]), node)
+        case .revoke(let session):
+            try propose(id, .revoke(.session(Self.name(of: session)), reason: ""), node)
+        case .revokeAll(let user):
+            try propose(id, .revoke(.user("u\(user)"), reason: ""), node)
+        case .readIndex: try step(node, .read(ProposalID(id.rawValue)))
+        case .leaseRead(let session): try readByLease(id, session, node)
+        }
+    }
+
+    private mutating func propose(
+        _ id: CallID,
+        _ kind: Command.Kind,
+        _ node: Int
+    ) throws {
+        try step(node, .propose([Proposal(id: ProposalID(id.rawValue), kind: kind)]))
+    }
+
+    static func name(of session: Int) -> String { "s\(session)" }
+
+    static func user(of session: Int, _ options: WorldOptions) -> String {
+        "u\(session % options.users)"
+    }
+
+    /// The leader answers from its state while its lease holds, and looks at the clock afterwards.
+    private mutating func readByLease(_ id: CallID, _ session: Int, _ node: Int) throws {
+        let now = nodes[node].clock.monotonic(at: time)
+        guard nodes[node].replica.isWritable(now: now),
+            nodes[node].replica.freshAsOf(now: now) == now
+        else { return tell(id, .notTaken) }
+        tell(id, .read(try value(of: session, on: node)))
+    }
+
+    /// What the state of a node says of a session.
+    func value(of session: Int, on node: Int) throws -> SessionValue {
+        let reader = nodes[node].replica.store.reader
+        let name = Self.name(of: session)
+        if let record = try reader.record(.session, name) {
+            return .live(try Self.number(in: record.record))
+        }
+        return try reader.isRevoked(.session, name) ? .revoked : .absent
+    }
+
+    /// The number that the last writer of a session gave it.
+    private static func number(in record: Record) throws -> Int {
+        let text = String(decoding: try Document.render(record), as: UTF8.self)
+        guard let start = text.firstRange(of: "\"idp_id\": \"") else { return 0 }
+        return Int(text[start.upperBound...].prefix { $0.isNumber }) ?? 0
+    }
+
+    /// The answer of a node leaves it.
+    mutating func answer(
+        _ id: CallID,
+        _ result: Result<Applied, ProposalError>,
+        _ node: Int
+    ) {
+        guard let operation = clients.operations[id] else { return }
+        switch result {
+        case .success(let applied):
+            switch operation.wish {
+            case .revoke(let session): noteRevoked(session, operation, node)
+            case .revokeAll(let user): noteAllRevoked(user, operation, node)
+            case .readIndex(let session):
+                return tell(id, (try? value(of: session, on: node)).map { .read($0) } ?? .unknown)
+            case .create, .leaseRead: break
+            }
+            tell(id, .done(count: applied.count))
+        case .failure(.refused(let error)): tell(id, .refused(error))
+        case .failure(.notWritable), .failure(.busy), .failure(.noSpace): tell(id, .notTaken)
+        case .failure(.timedOut), .failure(.stopped), .failure(.io): tell(id, .unknown)
+        }
+    }
+
+    private mutating func tell(_ id: CallID, _ answer: Answer) {
+        schedule(.answer(id, answer), in: generator.number(below: 200 * Span.microsecond))
+    }
+
+    private mutating func noteRevoked(_ session: Int, _ operation: ClientOperation, _ node: Int) {
+        revocations.acknowledged(session, on: node, at: time)
+        statistics.revocations += 1
+    }
+
+    /// Every session that was known to be there when the revocation was called for.
+    private mutating func noteAllRevoked(_ user: Int, _ operation: ClientOperation, _ node: Int) {
+        statistics.revocations += 1
+        for other in clients.operations.values {
+            guard case .create(let session) = other.wish, session % options.users == user,
+                case .done? = other.answer, let returned = other.returnedAt,
+                returned <= operation.calledAt
+            else { continue }
+            revocations.acknowledged(session, on: node, at: time)
+        }
+    }
+}

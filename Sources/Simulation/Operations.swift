@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Replica
+
+/// Names one thing a client asked for.
+struct CallID: Hashable {
+    var rawValue: UInt64
+
+    init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// What a client is told.
+enum Answer {
+    /// It has happened, to so many sessions.
+    case done(count: UInt64)
+    /// The rules refused it: that is an outcome, too.
+    case refused(CommandError)
+    case read(SessionValue)
+    /// It has not happened and never will.
+    case notTaken
+    /// Nobody knows.
+    case unknown
+}
+
+/// What somebody who reads a session finds.
+enum SessionValue: Hashable {
+    /// With the number that its last writer gave it.
+    case live(Int)
+    case revoked
+    case absent
+}
+
+/// What a client did, from the call to the answer.
+struct ClientOperation {
+    var wish: Wish
+    var client: Int
+    var node: Int
+    var calledAt: UInt64
+    var returnedAt: UInt64?
+    var answer: Answer?
+
+    /// Nobody knows, or will.
+    var isUnknown: Bool {
+        if case .unknown? = answer { return true }
+        return answer == nil
+    }
+}
+
+/// The clients: what each takes for the leader, and what they have asked for.
+struct Clients {
+    private var believed: [Int?]
+    private(set) var operations: [CallID: ClientOperation] = [:]
+    private var next: UInt64 = 0
+    /// By session, what clients asked and were told.
+    private(set) var history = KeyedHistory<Int, SessionKey>()
+    private var calls: [CallID: KeyedCall] = [:]
+    private let users: Int
+    private let sessions: Int
+
+    init(_ options: WorldOptions) {
+        believed = Array(repeating: nil, count: options.clients)
+        users = options.users
+        sessions = options.sessions
+    }
+
+    /// Whom a client asks.
+    func believedLeader(of client: Int) -> Int? { believed[client] }
+
+    mutating func call(_ wish: Wish, client: Int, node: Int, at time: UInt64) -> CallID {
+        next += 1
+        let id = CallID(next)
+        operations[id] = ClientOperation(wish: wish, client: client, node: node, calledAt: time)
+        let (operation, keys) = historic(wish, id)
+        calls[id] = history.call(operation, on: keys, by: client, at: time)
+        believed[client] = node
+        return id
+    }
+
+    mutating func receive(_ answer: Answer, to id: CallID, at time: UInt64) {
+        guard var operation = operations[id], operation.answer == nil else { return }
+        operation.answer = answer
+        operation.returnedAt = time
+        operations[id] = operation
+        note(answer, to: id, operation.wish, at: time)
+        switch answer {
+        case .notTaken, .unknown: believed[operation.client] = nil
+        case .done, .refused, .read: break
+        }
+    }
+
+    /// The client waits no longer; what it asked for may still happen.
+    mutating func timeOut(_ id: CallID) {
+        guard operations[id]?.answer == nil else { return }
+        calls[id] = nil
+        guard let client = operations[id]?.client else { return }
+        operations[id]?.answer = .unknown
+        believed[client] = nil
+    }
+
+    // MARK: - For the history
+
+    private func historic(_ wish: Wish, _ id: CallID) -> (SessionKey.Operation, [Int]) {
+        switch wish {
+        case .create(let session): (.put(Int(id.rawValue)), [session])
+        case .revoke(let session): (.revoke, [session])
+        case .revokeAll(let user):
+            (.revokeAmongOthers, (0...sessions).filter { $0 % users == user })
+        case .readIndex(let session), .leaseRead(let session): (.read, [session])
+        }
+    }
+
+    private mutating func note(_ answer: Answer, to id: CallID, _ wish: Wish, at time: UInt64) {
+        guard let call = calls.removeValue(forKey: id) else { return }
+        let outcome: SessionKey.Outcome
+        switch (answer, wish) {
+        // It stays open: it may still happen.
+        case (.unknown, _): return
+        // What was not taken has not happened; a revocation that found nobody changed nothing.
+        case (.notTaken, _), (.refused(.notFound), .revokeAll): return history.withdraw(call)
+        case (.done(0), .revoke), (.refused(.notFound), .revoke): outcome = .gone
+        case (.done, _): outcome = .done
+        case (.refused(.revoked), .create): outcome = .refusedAsRevoked
+        case (.refused(let error), _): preconditionFailure("no client asks for what is \(error)")
+        case (.read(.live(let number)), _): outcome = .live(number)
+        case (.read(.revoked), _): outcome = .revoked
+        case (.read(.absent), _): outcome = .absent
+        }
+        history.return(call, outcome, at: time)
+    }
+}

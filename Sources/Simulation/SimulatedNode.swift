@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FSMap
+import Identity
+import Log
+import Raft
+import Replica
+import Store
+
+/// One node: the replica that ships, on a disk, a store and clocks that misbehave, with a mount.
+struct SimulatedNode {
+    let id: MemberID
+    var disk = SimulatedDisk()
+    /// Where the state is; another one after a snapshot.
+    var base: MemoryStore
+    var storage: MemberStorage<SimulatedDisk>
+    var replica: Replica
+    var mount: SimulatedMount
+    var clock: SimulatedClock
+
+    /// How often it was started; events of an earlier run are void.
+    var run = 0
+    var isUp = true
+    var pausedUntil: UInt64 = 0
+    /// Given to the disk and not done.
+    var writes: [PendingWrite] = []
+    var diskFreeAt: UInt64 = 0
+    var diskSlowUntil: UInt64 = 0
+    var diskFullUntil: UInt64 = 0
+    var replyFreeAt: UInt64 = 0
+    /// Somebody broke its disk, so it may stop.
+    var isDiskBroken = false
+
+    struct PendingWrite {
+        var write: Write
+        var state: RecordStore?
+    }
+}
+
+/// What a node's clocks show at a moment of the world.
+struct SimulatedClock {
+    /// Nanoseconds that pass for a thousand of the world's.
+    var ratePerMille: UInt64
+    /// What the clock that never goes back showed when the world began.
+    var base: UInt64 = Span.second
+    /// How far the wall clock is off, seconds.
+    var wallOffset: Int64 = 0
+
+    func monotonic(at time: UInt64) -> UInt64 { base + time / 1000 * ratePerMille }
+
+    /// When the clock showed that, rounded up.
+    func time(showing clock: UInt64) -> UInt64 {
+        guard clock > base else { return 0 }
+        return ((clock - base) / ratePerMille + 1) * 1000
+    }
+
+    func moment(at time: UInt64) -> Moment {
+        let seconds = 1_800_000_000 + Int64(time / Span.second) + wallOffset
+        return Moment(wall: Timestamp(seconds: seconds), monotonic: monotonic(at: time))
+    }
+}
+
+/// How a node begins: what its disk and its store hold becomes a replica.
+extension SimulatedNode {
+    static let logDirectory = "/log"
+
+    /// A new node of a group that begins with these voters; a stranger knows of none.
+    init(
+        _ id: MemberID,
+        voters: [MemberID],
+        base: MemoryStore,
+        options: WorldOptions,
+        clock: SimulatedClock,
+        seed: UInt64,
+        time: UInt64
+    ) throws {
+        self.id = id
+        self.base = base
+        self.clock = clock
+        let started = try Self.start(id, disk, base, voters, options, seed, clock, time)
+        (storage, replica) = started
+        mount = SimulatedMount(base, options)
+    }
+
+    private static func start(
+        _ id: MemberID,
+        _ disk: SimulatedDisk,
+        _ base: MemoryStore,
+        _ voters: [MemberID],
+        _ options: WorldOptions,
+        _ seed: UInt64,
+        _ clock: SimulatedClock,
+        _ time: UInt64
+    ) throws -> (MemberStorage<SimulatedDisk>, Replica) {
+        var records = try RecordStore(base, revokedTogetherMax: options.revokedTogetherMax)
+        let group = GroupConfiguration(index: 0, voters: voters.map(\.rawValue))
+        try records.bootstrap(group)
+        let storage = try MemberStorage(
+            opening: logDirectory,
+            on: disk,
+            member: id,
+            incarnation: 1 + id.rawValue,
+            state: records.metadata,
+            limits: LogLimits(
+                segmentSizeBytes: options.segmentSizeBytes,
+                payloadSizeBytesMax: options.segmentSizeBytes / 2,
+                spareSegmentsMax: 1
+            )
+        )
+        let replica = Replica(
+            records,
+            member: id,
+            recovery: try storage.recovery(over: records.metadata),
+            options: options.raft,
+            limits: options.limits,
+            seed: seed,
+            now: clock.monotonic(at: time)
+        )
+        return (storage, replica)
+    }
+
+    /// Comes back with what the crash has left.
+    mutating func restart(_ options: WorldOptions, seed: UInt64, time: UInt64) throws {
+        (storage, replica) = try Self.start(
+            id, disk, base, [], options, seed, clock, time
+        )
+        mount = SimulatedMount(base, options)
+        isUp = true
+        isDiskBroken = false
+        pausedUntil = 0
+        diskFreeAt = time
+        replyFreeAt = time
+    }
+}

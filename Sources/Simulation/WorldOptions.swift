@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Log
+import Raft
+import Replica
+
+/// How a seed's world is drawn.
+package enum Profile: String, CaseIterable, Sendable {
+    /// The same moderate mix of everything for every seed.
+    case plain
+    /// Each seed draws its own mix and its own limits: what never happens together in one world
+    /// happens together in another (swarm testing).
+    case swarm
+}
+
+/// What kind of world a seed makes: its size, its speed, which faults are in it and how tiny its
+/// limits are. Times in nanoseconds, shares in percent.
+package struct WorldOptions: Sendable {
+    package let profile: Profile
+    var voters = 3
+    /// Nodes that are not in the group to begin with.
+    var spares = 0
+    var duration = 2 * Span.second
+    var raft = Options()
+    var limits = ReplicaLimits()
+    var segmentSizeBytes = 16 << 10
+    var revokedTogetherMax = 10_000
+    /// The visibility bound L of a mount.
+    var stalenessMax = 200 * Span.millisecond
+
+    // The network.
+    var delayMax = 2 * Span.millisecond
+    var lossPercent = 1
+    var doublePercent = 1
+    var spikePercent = 1
+    /// How often any message that was ever sent arrives once more.
+    var replayPercent = 0
+    /// How often a message arrives that nobody sent and somebody could have.
+    var forgeryPercent = 0
+    /// Messages of a link arrive in order, as on a stream.
+    var isOrdered = true
+
+    // The disk, and what the node does by itself.
+    var diskDelayMax = 2 * Span.millisecond
+    var flushEvery = 300 * Span.millisecond
+    var replyDelayMax = 200 * Span.microsecond
+    /// What clocks run fast or slow by at most, per mille.
+    var driftPerMille: UInt64 = 20
+
+    // How often what happens.
+    var faultEvery = 150 * Span.millisecond
+    var faults: [FaultKind] = FaultKind.allCases
+    var clientEvery = 10 * Span.millisecond
+    var accessEvery = 10 * Span.millisecond
+    var clients = 3
+    var sessions = 24
+    var users = 4
+    /// How often a voter dies right behind its vote.
+    var voterCrashPercent = 0
+    /// How often others learn of a leader's death at once.
+    var suspicionPercent = 50
+    /// Crashed nodes come back before anybody's election timeout.
+    var isRestartQuick = false
+
+    /// Draws a world of this profile.
+    package init(_ profile: Profile, seed: UInt64) {
+        self.profile = profile
+        var chance = SplitMix64(seed: seed)
+        raft.electionTicks = 10
+        raft.tickNanoseconds = 10 * Span.millisecond
+        raft.heartbeatTicks = 2
+        limits.commitTimeoutNanoseconds = 500 * Span.millisecond
+        limits.retainedBytesMax = 2000
+        spares = chance.chance(30) ? 2 : 0
+        if profile == .swarm { drawSwarm(&chance) }
+    }
+
+    private mutating func drawSwarm(_ chance: inout SplitMix64) {
+        voters = chance.pick(1, 2, 3, 3, 3, 3, 4, 5)
+        duration = chance.pick(1, 2, 3) * Span.second
+        raft.heartbeatTicks = chance.pick(1, 2, 4)
+        raft.appendBytesMax = chance.pick(1, 200, 1 << 20)
+        isOrdered = chance.chance(50)
+        raft.inFlightMessagesMax = isOrdered ? chance.pick(1, 3, 256) : chance.pick(1, 3, 8)
+        raft.inFlightBytesMax = chance.pick(300, 1 << 20)
+        raft.uncommittedBytesMax = chance.pick(1000, 1 << 20)
+        raft.promotionLagEntriesMax = chance.pick(0, 10, 1000)
+        limits.retainedBytesMax = chance.pick(1, 500, 4000, 1 << 20)
+        limits.batchEntriesMax = chance.pick(1, 3, 4096)
+        revokedTogetherMax = chance.pick(1, 2, 10_000)
+        stalenessMax = chance.pick(120, 200, 400) * Span.millisecond
+        delayMax = chance.pick(300, 2000, 2000, 20_000) * Span.microsecond
+        lossPercent = chance.pick(0, 0, 2, 10, 30)
+        doublePercent = chance.pick(0, 5, 20)
+        spikePercent = chance.pick(0, 1, 5)
+        replayPercent = chance.pick(0, 0, 0, 5, 20)
+        forgeryPercent = chance.pick(0, 0, 5, 20)
+        diskDelayMax = chance.pick(200, 3000, 3000, 40_000) * Span.microsecond
+        flushEvery = chance.pick(20, 300, 5000) * Span.millisecond
+        replyDelayMax = chance.pick(10, 200, 5000) * Span.microsecond
+        driftPerMille = chance.pick(0, 20)
+        faultEvery = chance.pick(10, 50, 200, 1000) * Span.millisecond
+        faults = FaultKind.allCases.filter { _ in chance.chance(40) }
+        if faults.isEmpty { faults = [.crash] }
+        clientEvery = chance.pick(1, 5, 20, 200) * Span.millisecond
+        accessEvery = chance.pick(2, 10, 50) * Span.millisecond
+        clients = chance.pick(1, 3, 8)
+        sessions = chance.pick(2, 8, 24, 60)
+        users = chance.pick(1, 4)
+        voterCrashPercent = chance.pick(0, 0, 20)
+        suspicionPercent = chance.pick(0, 0, 80)
+        isRestartQuick = chance.chance(50)
+    }
+}
+
+/// What can go wrong, and what operators do at the wrong moment.
+package enum FaultKind: Int, CaseIterable, Sendable {
+    case crash, powerCut, pause
+    case cutNode, cutLink, deafen, mute, split
+    case diskSlow, diskFull, diskSyncError
+    case wallJump, transfer, membership
+}
