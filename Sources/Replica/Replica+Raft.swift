@@ -8,7 +8,11 @@ import Store
 extension Replica {
     /// Hands an input to the member and does what it asks for.
     mutating func drive(_ input: Input) {
-        for effect in member.step(input, at: now) { perform(effect) }
+        let effects = member.step(input, at: now)
+        if journal != nil {
+            journal?.append(MemberStep(at: now, input, effects, member))
+        }
+        for effect in effects { perform(effect) }
     }
 
     private mutating func perform(_ effect: Raft.Effect) {

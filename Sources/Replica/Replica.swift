@@ -75,6 +75,8 @@ package struct Replica: Sendable {
     var isOutOfSpace = false
     var vouchedAt: UInt64 = 0
     package internal(set) var stopReason: String?
+    /// Every step of the Raft member since somebody took them out; nil: not kept.
+    package var journal: [MemberStep]?
 
     /// A request of the owner on its way through the log.
     struct Pending: Sendable {

@@ -13,6 +13,9 @@ struct Access {
     var node: Int
     var run: Int
     var startedAt: UInt64
+    /// How far the path has been walked, and to which inode.
+    var depth = 0
+    var inode = FileSystem.rootInode
 }
 
 extension Cluster {
@@ -33,20 +36,21 @@ extension Cluster {
         let node = access.node
         guard isRunning(node, access.run), !isPaused(node, event) else { return }
         if access.kind == .readHeld { return try readHeld(access) }
-        var inode = FileSystem.rootInode
+        var access = access
         let path = access.kind == .list ? ["sessions"] : ["sessions", Self.name(of: access.session)]
-        for part in path {
-            let name = KernelCache.Name(parent: inode, name: part)
+        while access.depth < path.count {
+            let name = KernelCache.Name(parent: access.inode, name: path[access.depth])
             guard let cached = nodes[node].mount.kernel.entries[name] else {
                 return lookUp(name, access)
             }
             guard let found = cached else { return try shown(access, nil) }
-            inode = found
+            access.inode = found
+            access.depth += 1
         }
         switch access.kind {
-        case .stat: try stat(inode, access)
-        case .cat, .hold: try open(inode, access)
-        case .list: list(inode, access)
+        case .stat: try stat(access)
+        case .cat, .hold: try open(access)
+        case .list: list(access)
         case .readHeld: break
         }
     }
@@ -80,7 +84,8 @@ extension Cluster {
         schedule(.kernelReply(access, reply, mark), in: delay)
     }
 
-    private mutating func stat(_ inode: UInt64, _ access: Access) throws {
+    private mutating func stat(_ access: Access) throws {
+        let inode = access.inode
         if nodes[access.node].mount.kernel.attributes[inode] != nil {
             return try shown(access, .name)
         }
@@ -104,7 +109,8 @@ extension Cluster {
         return .init(parent: parent ?? 0, name: Self.name(of: access.session))
     }
 
-    private mutating func open(_ inode: UInt64, _ access: Access) throws {
+    private mutating func open(_ access: Access) throws {
+        let inode = access.inode
         guard isAnswering(access.node) else { return statistics.note("access refused") }
         let mount = nodes[access.node].mount
         let moment = try mount.snapshot(of: nodes[access.node].replica.store.base)
@@ -156,7 +162,8 @@ extension Cluster {
         send(.pages(held.inode, Array(bytes)), since: mark, access)
     }
 
-    private mutating func list(_ inode: UInt64, _ access: Access) {
+    private mutating func list(_ access: Access) {
+        let inode = access.inode
         guard isAnswering(access.node) else { return statistics.note("access refused") }
         let mount = nodes[access.node].mount
         let mark = mount.files.mark()
@@ -189,7 +196,11 @@ extension Cluster {
         nodes[access.node].mount.kernel.deliver(reply, since: mark)
         switch reply {
         case .lookup(_, .missing): try shown(access, nil)
-        case .lookup: queue.push(.access(access), at: time)
+        case .lookup(_, .found(let entry)):
+            var access = access
+            access.inode = entry.inode
+            access.depth += 1
+            try advance(access, .access(access))
         case .attributes: try shown(access, .name)
         case .pages: try shown(access, .content)
         case .listing: statistics.note("access: list")
@@ -204,7 +215,8 @@ extension Cluster {
             access.session,
             on: access.node,
             shown: what,
-            startedAt: access.startedAt
+            startedAt: access.startedAt,
+            endedAt: time
         )
     }
 }

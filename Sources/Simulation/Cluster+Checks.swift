@@ -11,13 +11,23 @@ import Store
 extension Cluster {
     /// After every step of a node.
     mutating func check(_ node: Int) throws {
-        let replica = nodes[node].replica
-        if replica.commitIndex > raft.committedMax { try raft.noteCommit(replica.observation) }
-        guard replica.heldEntriesCount < heldEntriesMax else {
-            throw Violation("node \(node + 1) holds \(replica.heldEntriesCount) entries")
+        try takeJournal(node)
+        guard nodes[node].replica.heldEntriesCount < heldEntriesMax else {
+            throw Violation("node \(node + 1) holds too many entries: \(summary)")
         }
-        guard replica.pendingCount <= options.limits.proposalsMax else {
-            throw Violation("node \(node + 1) has \(replica.pendingCount) requests waiting")
+        guard nodes[node].replica.pendingCount <= options.limits.proposalsMax else {
+            throw Violation("node \(node + 1) has too many requests waiting: \(summary)")
+        }
+    }
+
+    /// What the member of a node has done since the last look.
+    private mutating func takeJournal(_ node: Int) throws {
+        guard let steps = nodes[node].replica.journal, !steps.isEmpty else { return }
+        nodes[node].replica.journal?.removeAll(keepingCapacity: true)
+        for step in steps {
+            for case .apply(let entries) in step.effects {
+                try raft.noteCommitted(entries, by: nodes[node].id, in: step.term)
+            }
         }
     }
 
@@ -64,6 +74,7 @@ extension Cluster {
 
     /// The state of a node has moved.
     mutating func noteApplied(_ node: Int) throws {
+        try takeJournal(node)
         let index = nodes[node].replica.appliedIndex
         try raft.noteApplied(index, by: nodes[node].id)
         guard index.isMultiple(of: 8) else { return }
@@ -131,19 +142,26 @@ extension Cluster {
     /// A leader is found, a change gets everywhere, and every mount of the group shows it.
     private mutating func checkLiveness() throws {
         for _ in 0..<12 {
-            if let leader, nodes[leader].replica.isWritable(now: nodes[leader].clock.monotonic(at: time)) {
+            if let leader, isWritable(leader) {
                 ask(.create(session: options.sessions), client: 0, node: leader)
-                try run(until: time + Span.second)
+            }
+            for _ in 0..<10 {
+                try run(until: time + Span.second / 10)
                 if hasSettled() { return }
-            } else {
-                try run(until: time + Span.second)
             }
         }
         throw Violation("nothing moves in a quiet network: \(summary)")
     }
 
+    private func isWritable(_ node: Int) -> Bool {
+        nodes[node].replica.isWritable(now: nodes[node].clock.monotonic(at: time))
+    }
+
+    /// Whether a change that was made in the quiet is everywhere.
     private func hasSettled() -> Bool {
-        guard let leader else { return false }
+        guard let leader, isWritable(leader),
+            (try? value(of: options.sessions, on: leader)) != .absent
+        else { return false }
         let end = nodes[leader].replica.lastIndex
         return nodes[leader].replica.appliedIndex == end
             && group.allSatisfy { node in

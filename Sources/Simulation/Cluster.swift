@@ -94,7 +94,7 @@ package struct Cluster {
             nodes.append(
                 try SimulatedNode(
                     MemberID(UInt64(number)),
-                    voters: number <= options.voters ? voters : [],
+                    voters: voters,
                     base: base,
                     options: options,
                     clock: SimulatedClock(ratePerMille: rate),

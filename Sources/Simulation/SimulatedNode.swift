@@ -8,7 +8,9 @@ import Replica
 import Store
 
 /// One node: the replica that ships, on a disk, a store and clocks that misbehave, with a mount.
-struct SimulatedNode {
+///
+/// A class, because it is looked at all the time and never copied.
+final class SimulatedNode {
     let id: MemberID
     var disk = SimulatedDisk()
     /// Where the state is; another one after a snapshot.
@@ -34,6 +36,24 @@ struct SimulatedNode {
     struct PendingWrite {
         var write: Write
         var state: RecordStore?
+    }
+
+    /// A new node of a group that begins with these voters; it need not be one of them.
+    init(
+        _ id: MemberID,
+        voters: [MemberID],
+        base: MemoryStore,
+        options: WorldOptions,
+        clock: SimulatedClock,
+        seed: UInt64,
+        time: UInt64
+    ) throws {
+        self.id = id
+        self.base = base
+        self.clock = clock
+        let started = try Self.start(id, disk, base, voters, options, seed, clock, time)
+        (storage, replica) = started
+        mount = SimulatedMount(base, options)
     }
 }
 
@@ -64,24 +84,6 @@ struct SimulatedClock {
 extension SimulatedNode {
     static let logDirectory = "/log"
 
-    /// A new node of a group that begins with these voters; a stranger knows of none.
-    init(
-        _ id: MemberID,
-        voters: [MemberID],
-        base: MemoryStore,
-        options: WorldOptions,
-        clock: SimulatedClock,
-        seed: UInt64,
-        time: UInt64
-    ) throws {
-        self.id = id
-        self.base = base
-        self.clock = clock
-        let started = try Self.start(id, disk, base, voters, options, seed, clock, time)
-        (storage, replica) = started
-        mount = SimulatedMount(base, options)
-    }
-
     private static func start(
         _ id: MemberID,
         _ disk: SimulatedDisk,
@@ -107,7 +109,7 @@ extension SimulatedNode {
                 spareSegmentsMax: 1
             )
         )
-        let replica = Replica(
+        var replica = Replica(
             records,
             member: id,
             recovery: try storage.recovery(over: records.metadata),
@@ -116,11 +118,12 @@ extension SimulatedNode {
             seed: seed,
             now: clock.monotonic(at: time)
         )
+        replica.journal = []
         return (storage, replica)
     }
 
     /// Comes back with what the crash has left.
-    mutating func restart(_ options: WorldOptions, seed: UInt64, time: UInt64) throws {
+    func restart(_ options: WorldOptions, seed: UInt64, time: UInt64) throws {
         (storage, replica) = try Self.start(
             id, disk, base, [], options, seed, clock, time
         )

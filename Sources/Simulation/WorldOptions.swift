@@ -48,7 +48,7 @@ package struct WorldOptions: Sendable {
     var driftPerMille: UInt64 = 20
 
     // How often what happens.
-    var faultEvery = 150 * Span.millisecond
+    var faultEvery = 400 * Span.millisecond
     var faults: [FaultKind] = FaultKind.allCases
     var clientEvery = 10 * Span.millisecond
     var accessEvery = 10 * Span.millisecond

@@ -31,19 +31,25 @@ struct RaftChecker {
         try checkHeld(member, through: LogIndex(last + 1), "leads and")
     }
 
-    /// State Machine Safety, from the commit on.
-    mutating func noteCommit<G>(_ member: Member<G>) throws(Violation) {
-        let index = member.commitIndex
-        guard index > committedMax else { return }
-        let held = member.entries(from: committedMax + 1, bytesMax: .max)
-        guard held.first?.index == committedMax + 1 else {
-            throw Violation("\(member.id) commits what nobody has seen")
+    /// State Machine Safety: what one member hands out to be applied, all others do.
+    mutating func noteCommitted(
+        _ entries: [Entry],
+        by id: MemberID,
+        in term: Term
+    ) throws(Violation) {
+        for entry in entries {
+            if entry.index <= committedMax {
+                guard committed[Int(entry.index) - 1] == entry else {
+                    throw Violation("\(id) applies another entry at \(entry.index)")
+                }
+            } else {
+                guard entry.index == committedMax + 1 else {
+                    throw Violation("\(id) applies \(entry.index) and nobody has seen the one before")
+                }
+                committed.append(entry)
+                knownInTerm.append(term)
+            }
         }
-        for entry in held where entry.index <= index {
-            committed.append(entry)
-            knownInTerm.append(member.term)
-        }
-        guard committedMax == index else { throw Violation("\(member.id) commits beyond its log") }
     }
 
     /// A run of a member does not go back.

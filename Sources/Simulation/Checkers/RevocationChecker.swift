@@ -17,7 +17,7 @@ struct RevocationChecker {
     private var acknowledgedOn: [Int: [Int: UInt64]] = [:]
     /// Sessions that a run of a node has shown to be gone after they were there.
     private var seenLive: [Int: Set<Int>] = [:]
-    private var seenGone: [Int: Set<Int>] = [:]
+    private var seenGone: [Int: [Int: UInt64]] = [:]
     /// What names may take longer than content on the mount that revoked, and how old what other
     /// mounts show may be: the bound, what clocks may be off, and a tick to notice.
     private let nameSlack: UInt64
@@ -51,11 +51,12 @@ struct RevocationChecker {
         _ session: Int,
         on node: Int,
         shown: Sight?,
-        startedAt: UInt64
+        startedAt: UInt64,
+        endedAt: UInt64
     ) throws(Violation) {
         guard let shown else {
-            if seenLive[node]?.contains(session) == true {
-                seenGone[node, default: []].insert(session)
+            if seenLive[node]?.contains(session) == true, seenGone[node]?[session] == nil {
+                seenGone[node, default: [:]][session] = endedAt
             }
             return
         }
@@ -73,7 +74,7 @@ struct RevocationChecker {
             )
         }
         guard shown == .content else { return }
-        if seenGone[node]?.contains(session) == true, acknowledgedAt[session] != nil {
+        if let gone = seenGone[node]?[session], gone < startedAt, acknowledgedAt[session] != nil {
             throw Violation("node \(node + 1) has shown s\(session) to be gone, and shows it again")
         }
         seenLive[node, default: []].insert(session)
