@@ -98,7 +98,7 @@ extension Cluster {
             // The kernel looks the name up again; here the next access does.
             nodes[access.node].mount.kernel.attributes[inode] = nil
             nodes[access.node].mount.kernel.entries[sessionName(access)] = nil
-            return try shown(access, nil)
+            return statistics.note("access failed")
         }
         send(.attributes(inode, seconds > 0 ? attributes : nil), since: mark, access)
     }
@@ -115,9 +115,12 @@ extension Cluster {
         let mount = nodes[access.node].mount
         let moment = try mount.snapshot(of: nodes[access.node].replica.store.base)
         let mark = mount.files.mark()
-        guard let opened = try? mount.files.open(inode, flags: .read, view: moment) else {
+        let opened: Opened
+        do throws(FSError) {
+            opened = try mount.files.open(inode, flags: .read, view: moment)
+        } catch {
             nodes[access.node].mount.kernel.entries[sessionName(access)] = nil
-            return try shown(access, nil)
+            return try failed(access, error)
         }
         if !opened.keepCache { nodes[access.node].mount.kernel.pages[inode] = nil }
         defer { keepOrClose(opened.handle, inode, access) }
@@ -130,7 +133,7 @@ extension Cluster {
             count: 1 << 16,
             view: mount.view
         )
-        guard let bytes else { return try shown(access, nil) }
+        guard let bytes else { return statistics.note("access failed") }
         send(.pages(inode, Array(bytes)), since: mark, access)
     }
 
@@ -152,14 +155,17 @@ extension Cluster {
         guard mount.kernel.pages[held.inode] == nil else { return try shown(access, .content) }
         guard isAnswering(access.node) else { return statistics.note("access refused") }
         let mark = mount.files.mark()
-        let bytes = try? mount.files.read(
-            held.handle,
-            offset: 0,
-            count: 1 << 16,
-            view: mount.view
-        )
-        guard let bytes else { return try shown(access, nil) }
-        send(.pages(held.inode, Array(bytes)), since: mark, access)
+        do throws(FSError) {
+            let bytes = try mount.files.read(
+                held.handle,
+                offset: 0,
+                count: 1 << 16,
+                view: mount.view
+            )
+            send(.pages(held.inode, Array(bytes)), since: mark, access)
+        } catch {
+            try failed(access, error)
+        }
     }
 
     private mutating func list(_ access: Access) {
@@ -209,8 +215,20 @@ extension Cluster {
 
     // MARK: - What was seen
 
+    /// Only a revocation says that a session is gone; anything else may have other reasons.
+    private mutating func failed(_ access: Access, _ error: FSError) throws {
+        guard error == .revoked || error == .notFound else {
+            return statistics.note("access failed")
+        }
+        try shown(access, nil)
+    }
+
     private mutating func shown(_ access: Access, _ what: RevocationChecker.Sight?) throws {
         statistics.note(what == nil ? "access: nothing there" : "access: \(access.kind)")
+        note(
+            "\(access.kind) of s\(access.session) on node \(access.node + 1) shows "
+                + (what.map { "\($0)" } ?? "nothing") + ", asked at \(access.startedAt / 1000)"
+        )
         try revocations.check(
             access.session,
             on: access.node,

@@ -36,6 +36,7 @@ extension Cluster {
 
     mutating func noteRole(_ change: RoleChange, _ node: Int) throws {
         noteState()
+        note("node \(node + 1) becomes \(change.role) in term \(change.term): \(change.cause)")
         guard change.role == .leader else { return }
         statistics.leaders += 1
         try raft.noteLeader(nodes[node].replica.observation)
@@ -77,6 +78,7 @@ extension Cluster {
         try takeJournal(node)
         let index = nodes[node].replica.appliedIndex
         try raft.noteApplied(index, by: nodes[node].id)
+        note("node \(node + 1) has applied \(index)")
         guard index.isMultiple(of: 8) else { return }
         try compareDigest(node)
     }

@@ -84,6 +84,7 @@ extension Cluster {
         _ node: Int
     ) {
         guard let operation = clients.operations[id] else { return }
+        note("node \(node + 1) answers \(operation.wish): \(result)")
         switch result {
         case .success(let applied):
             switch operation.wish {

@@ -9,6 +9,7 @@ import Store
 /// What goes wrong, and what operators do at the wrong moment.
 extension Cluster {
     mutating func perform(_ step: PlanStep) throws {
+        note("\(step)")
         switch step {
         case .fault(let kind, let target, let length, let dice):
             guard let node = settle(target) else { return }
@@ -137,6 +138,7 @@ extension Cluster {
     /// The memory goes; a power cut takes what was not synced as well.
     mutating func crash(_ node: Int, isPowerCut: Bool, restartIn delay: UInt64) {
         guard nodes[node].isUp else { return }
+        note("node \(node + 1) crashes\(isPowerCut ? " with its power" : "")")
         let wasLeader = nodes[node].replica.role == .leader
         if isPowerCut, let next = nodes[node].writes.first, generator.chance(60) {
             // The write that is under way gets as far as it gets.
@@ -166,6 +168,7 @@ extension Cluster {
     mutating func restart(_ node: Int) throws {
         guard !nodes[node].isUp else { return }
         statistics.note("restart")
+        note("node \(node + 1) starts again")
         nodes[node].disk.setCapacity(1 << 30)
         do {
             try nodes[node].restart(options, seed: generator.next(), time: time)

@@ -77,6 +77,8 @@ package struct Cluster {
     /// State digests by applied index.
     var digests: [LogIndex: UInt64] = [:]
     package internal(set) var statistics = Statistics()
+    /// What happened, line by line; nil: not written down.
+    package var diary: [String]?
 
     /// A world of this seed, with its own plan or another.
     package init(seed: UInt64, profile: Profile, plan: Plan? = nil) throws {
@@ -130,6 +132,11 @@ package struct Cluster {
         }
         time = max(time, end)
         statistics.nanoseconds = time
+    }
+
+    /// Writes a line for people; costs nothing where nobody reads it.
+    mutating func note(_ line: @autoclosure () -> String) {
+        if diary != nil { diary?.append("\(time / 1000) µs  \(line())") }
     }
 
     mutating func schedule(_ event: WorldEvent, in delay: UInt64) {
@@ -225,6 +232,8 @@ package struct Cluster {
         let now = nodes[node].clock.monotonic(at: time)
         let fresh = nodes[node].replica.freshAsOf(now: now)
         guard nodes[node].mount.gate.update(freshAsOf: fresh, now: now) else { return }
-        if !nodes[node].mount.gate.isOpen { nodes[node].mount.forgetEverything(now: now) }
+        let isOpen = nodes[node].mount.gate.isOpen
+        note("the mount of node \(node + 1) \(isOpen ? "opens" : "closes")")
+        if !isOpen { nodes[node].mount.forgetEverything(now: now) }
     }
 }

@@ -38,9 +38,13 @@ struct BrokerfsSim: ParsableCommand {
     @Flag(help: "Cut the plan of a failing world down to what it takes to fail.")
     var shrink = false
 
+    @Flag(help: "Run the first seed alone and print what happens, line by line.")
+    var trace = false
+
     func run() throws {
         let first = seed ?? UInt64.random(in: 0...(UInt64.max >> 16))
         print("seed \(first), \(runs) runs, \(profile.rawValue) worlds, \(jobs) at a time")
+        if trace { return try tell(first) }
         if runs == 1 { print(WorldOptions(profile.profile(of: first), seed: first)) }
         let campaign = Campaign(
             first: first,
@@ -57,6 +61,13 @@ struct BrokerfsSim: ParsableCommand {
         }
         if shrink { print(failure.shrunk(runsMax: 400)) }
         throw ExitCode.failure
+    }
+
+    private func tell(_ seed: UInt64) throws {
+        var cluster = try Cluster(seed: seed, profile: profile.profile(of: seed))
+        cluster.diary = []
+        defer { for line in cluster.diary ?? [] { print(line) } }
+        try cluster.run()
     }
 }
 
