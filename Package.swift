@@ -160,7 +160,7 @@ if !quietOnly {
         .testTarget(
             name: "MountTests",
             dependencies: [
-                "brokerfs", "FuseMount", "Node", "FSMap", "Replica", "Identity", logging,
+                "brokerfs", "FuseMount", "Node", "FSMap", "Replica", "Log", "Identity", logging,
             ],
             swiftSettings: settings
         ),

@@ -10,25 +10,7 @@ extension DurableLog {
         guard index >= firstIndex, index <= lastIndex + 1 else {
             throw .outOfRange(index: index, first: firstIndex, last: lastIndex)
         }
-        var entries: [LogEntry] = []
-        var next = index
-        var room = bytesMax
-        while next <= lastIndex {
-            let (segment, range) = extent(from: next)
-            let start = Int(segment.offsets[range.lowerBound])
-            var count = 0
-            for position in range {
-                let size = segment.bound(ofEntry: position) - start
-                guard size <= room || (entries.isEmpty && count == 0) else { break }
-                count += 1
-            }
-            guard count > 0 else { break }
-            let taken = range.prefix(count)
-            try read(taken, of: segment, into: &entries)
-            room -= segment.bound(ofEntry: taken.upperBound - 1) - start
-            next += UInt64(count)
-        }
-        return entries
+        return try disk.entries(of: segments, from: index, bytesMax: bytesMax)
     }
 
     /// The term of an entry of the log, or of the one before its first.
@@ -39,54 +21,9 @@ extension DurableLog {
         guard index >= firstIndex, index < lastIndex else {
             throw .outOfRange(index: index, first: firstIndex, last: lastIndex)
         }
-        let (segment, range) = extent(from: index)
+        let (segment, range) = disk.extent(of: segments, from: index)
         var entries: [LogEntry] = []
-        try read(range.prefix(1), of: segment, into: &entries)
+        try disk.read(range.prefix(1), of: segment, into: &entries)
         return entries[0].term
-    }
-
-    /// The segment that holds `index`, and the positions in it from there on.
-    private func extent(from index: UInt64) -> (Segment<D.File>, Range<Int>) {
-        // The last one that begins at or before: those before it may have been emptied.
-        guard let segment = segments.last(where: { $0.firstIndex <= index }) else {
-            preconditionFailure("the log holds no index below its first")
-        }
-        return (segment, Int(index - segment.firstIndex)..<segment.offsets.count)
-    }
-
-    private func read(
-        _ positions: Range<Int>,
-        of segment: Segment<D.File>,
-        into entries: inout [LogEntry]
-    ) throws(LogError) {
-        let start = Int(segment.offsets[positions.lowerBound])
-        let end = segment.bound(ofEntry: positions.upperBound - 1)
-        let bytes: [UInt8]
-        do throws(DiskError) {
-            bytes = try disk.read(segment.file, at: start, count: end - start)
-        } catch {
-            throw LogError(fatal: error, at: segment.path)
-        }
-        for position in positions {
-            let offset = Int(segment.offsets[position])
-            let index = segment.firstIndex + UInt64(position)
-            let record = Record(decoding: bytes.span, at: offset - start, seed: segment.seed)
-            guard let record, record.kind == .entry, record.index == index else {
-                throw .corrupt(
-                    path: segment.path,
-                    offsetBytes: offset,
-                    reason: "an entry that was whole fails its checksum"
-                )
-            }
-            let payload = offset - start + Record.headerSize
-            entries.append(
-                LogEntry(
-                    term: record.term,
-                    index: index,
-                    tag: record.tag,
-                    payload: Array(bytes[payload..<(payload + record.payloadSize)])
-                )
-            )
-        }
     }
 }

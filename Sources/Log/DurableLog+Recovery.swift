@@ -5,15 +5,17 @@ extension DurableLog {
     mutating func recover() throws(LogError) {
         let names = try disk.durableNames(in: directory)
         let mayBeNew = try adoptSpares(names)
-        let found = try findSegments(names)
-        nextNumber = 1 + max(nextNumber, found.map(\.header.number).max() ?? 0)
-        if found.isEmpty {
+        var chain = SegmentChain(directory: directory, on: disk)
+        try chain.find(names)
+        nextNumber = 1 + max(nextNumber, chain.found.map(\.header.number).max() ?? 0)
+        if chain.found.isEmpty {
             guard mayBeNew else {
                 throw .corrupt(path: directory, offsetBytes: 0, reason: "the segments are missing")
             }
             try startSegment(previous: 0, firstIndex: 1, previousTerm: 0)
         } else {
-            try adopt(found)
+            try chain.read()
+            try adopt(chain)
         }
         recovery.segmentCount = segments.count
         recovery.entryCount = lastIndex + 1 - firstIndex
@@ -52,73 +54,13 @@ extension DurableLog {
         return mayBeNew
     }
 
-    /// Every segment file, oldest first, with its header read and nothing else.
-    private func findSegments(_ names: [String]) throws(LogError) -> [Segment<D.File>] {
-        var found: [Segment<D.File>] = []
-        for name in names {
-            guard let number = SegmentName.number(name, suffix: SegmentName.segmentSuffix) else {
-                continue
-            }
-            let path = path(of: name)
-            let file: D.File
-            let size: Int
-            let block: [UInt8]
-            do throws(DiskError) {
-                file = try disk.open(path)
-                size = try disk.size(of: file)
-                block = try disk.read(file, at: 0, count: SegmentHeader.recordsOffset)
-            } catch {
-                throw LogError(fatal: error, at: path)
-            }
-            let header: SegmentHeader
-            do throws(SegmentHeader.Fault) {
-                header = try SegmentHeader(decoding: block.span)
-            } catch {
-                throw .corrupt(path: path, offsetBytes: 0, reason: error.reason)
-            }
-            guard header.number == number else {
-                let reason = "the header is of segment \(header.number)"
-                throw .corrupt(path: path, offsetBytes: 0, reason: reason)
-            }
-            found.append(Segment(file: file, path: path, header: header, sizeBytes: size))
-        }
-        return found
-    }
-
-    /// Reads the records of every segment and leaves the end of the last one clean.
-    private mutating func adopt(_ found: [Segment<D.File>]) throws(LogError) {
-        // A reset that a crash cut short has left the old log in front of the new one.
-        let start = found.lastIndex { $0.header.previous == 0 } ?? 0
-        for (position, segment) in found.enumerated() where position >= start {
-            try checkLink(segment)
-            let bytes = try contents(of: segment)
-            var segment = segment
-            var scan = SegmentScan()
-            do throws(SegmentScan.Fault) {
-                try scan.run(bytes.span, &segment, before: &segments)
-            } catch {
-                throw corrupt(segment, error.offset, error.reason)
-            }
-            segments.append(segment)
-            if position == found.count - 1 { try mend(bytes, scan) }
-        }
-        segments.insert(contentsOf: found[..<start], at: 0)
-        for _ in 0..<start { try retire(0) }
-    }
-
-    /// Checks that a segment goes on where the one before it ends.
-    private func checkLink(_ segment: Segment<D.File>) throws(LogError) {
-        guard let last = segments.last else { return }
-        guard segment.header.previous == last.header.number,
-            last.sealedBy == nil || last.sealedBy == segment.header.number
-        else { throw corrupt(segment, 0, "the segment before it is missing") }
-        // Only the newest seal may be missing: it is written after its successor is durable.
-        if segments.count > 1, segments[segments.count - 2].sealedBy == nil {
-            throw corrupt(segments[segments.count - 2], segments[segments.count - 2].end, "no seal")
-        }
-        guard segment.header.firstIndex == last.nextIndex else {
-            throw corrupt(last, last.end, "entries before \(segment.header.firstIndex) are missing")
-        }
+    /// Takes what was read for the log, and leaves the end of its last segment clean.
+    private mutating func adopt(_ chain: SegmentChain<D>) throws(LogError) {
+        segments = chain.segments
+        recovery.tornTail = chain.tornTail
+        try mend(chain.lastBytes, chain.lastScan)
+        segments.insert(contentsOf: chain.leftovers, at: 0)
+        for _ in chain.leftovers { try retire(0) }
     }
 
     /// Makes the end of the log as durable as it looks, and unreadable behind its last record.
@@ -128,17 +70,7 @@ extension DurableLog {
     private mutating func mend(_ bytes: [UInt8], _ scan: SegmentScan) throws(LogError) {
         let position = segments.count - 1
         let segment = segments[position]
-        guard segment.sealedBy == nil else {
-            throw corrupt(segment, segment.end, "the segment after it is missing")
-        }
         if position > 0 { try seal(position - 1) }
-        if scan.tornSize > 0 {
-            recovery.tornTail = LogRecovery.TornTail(
-                path: segment.path,
-                offsetBytes: segment.end,
-                sizeBytes: scan.tornSize
-            )
-        }
         do throws(DiskError) {
             if scan.lastWriteOffset < segment.end {
                 let again = Array(bytes[scan.lastWriteOffset..<segment.end])
@@ -159,17 +91,5 @@ extension DurableLog {
         } catch {
             guard case .noSpace = error else { throw error }
         }
-    }
-
-    private func contents(of segment: Segment<D.File>) throws(LogError) -> [UInt8] {
-        do throws(DiskError) {
-            return try disk.read(segment.file, at: 0, count: segment.sizeBytes)
-        } catch {
-            throw LogError(fatal: error, at: segment.path)
-        }
-    }
-
-    private func corrupt(_ segment: Segment<D.File>, _ offset: Int, _ reason: String) -> LogError {
-        .corrupt(path: segment.path, offsetBytes: offset, reason: reason)
     }
 }

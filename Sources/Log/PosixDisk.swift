@@ -19,8 +19,19 @@ package struct PosixDisk: Disk {
         }
     }
 
+    private let isReadOnly: Bool
+
     /// The disk under the process's own root directory.
-    package init() {}
+    package init() {
+        isReadOnly = false
+    }
+
+    private init(isReadOnly: Bool) {
+        self.isReadOnly = isReadOnly
+    }
+
+    /// The same disk, to look at only: every verb that would change it fails with `EROFS`.
+    package static let readOnly = PosixDisk(isReadOnly: true)
 
     /// The names in a directory, sorted.
     package func list(_ directory: String) throws(DiskError) -> [String] {
@@ -43,17 +54,19 @@ package struct PosixDisk: Disk {
 
     /// Makes a directory.
     package func makeDirectory(_ directory: String) throws(DiskError) {
+        try checkWritable(.makeDirectory)
         guard unsafe mkdir(directory, 0o700) == 0 else { throw failure(.makeDirectory) }
     }
 
     /// Opens a file that exists.
     package func open(_ path: String) throws(DiskError) -> File {
-        try open(path, O_RDWR, .open)
+        try open(path, isReadOnly ? O_RDONLY : O_RDWR, .open)
     }
 
     /// Makes an empty file; `EEXIST` when the name is taken.
     package func create(_ path: String) throws(DiskError) -> File {
-        try open(path, O_RDWR | O_CREAT | O_EXCL, .create)
+        try checkWritable(.create)
+        return try open(path, O_RDWR | O_CREAT | O_EXCL, .create)
     }
 
     /// The length in bytes.
@@ -91,6 +104,7 @@ package struct PosixDisk: Disk {
         at offset: Int,
         _ bytes: [UInt8]
     ) throws(DiskError) {
+        try checkWritable(.write)
         let failed: Int32 = unsafe bytes.withUnsafeBytes { buffer in
             var done = 0
             while done < buffer.count {
@@ -114,6 +128,7 @@ package struct PosixDisk: Disk {
 
     /// Reserves blocks up to `size` bytes.
     package func preallocate(_ file: File, size: Int) throws(DiskError) {
+        try checkWritable(.preallocate)
         // posix_fallocate writes the blocks itself where the file system cannot reserve them.
         var result: Int32
         repeat {
@@ -124,22 +139,26 @@ package struct PosixDisk: Disk {
 
     /// Makes data and length durable.
     package func syncData(_ file: File) throws(DiskError) {
+        try checkWritable(.syncData)
         guard fdatasync(file.descriptor) == 0 else { throw failure(.syncData) }
     }
 
     /// Makes names durable.
     package func syncDirectory(_ directory: String) throws(DiskError) {
+        try checkWritable(.syncDirectory)
         let file = try open(directory, O_RDONLY | O_DIRECTORY, .syncDirectory)
         guard fsync(file.descriptor) == 0 else { throw failure(.syncDirectory) }
     }
 
     /// Gives a file another name at one stroke.
     package func rename(_ path: String, to newPath: String) throws(DiskError) {
+        try checkWritable(.rename)
         guard unsafe Glibc.rename(path, newPath) == 0 else { throw failure(.rename) }
     }
 
     /// Takes a name away.
     package func remove(_ path: String) throws(DiskError) {
+        try checkWritable(.remove)
         guard unsafe unlink(path) == 0 else { throw failure(.remove) }
     }
 
@@ -166,6 +185,10 @@ package struct PosixDisk: Disk {
         } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else { throw failure(operation) }
         return File(descriptor)
+    }
+
+    private func checkWritable(_ operation: DiskOperation) throws(DiskError) {
+        if isReadOnly { throw DiskError(operation, errno: EROFS) }
     }
 
     private func failure(_ operation: DiskOperation) -> DiskError {

@@ -15,13 +15,14 @@ struct Brokerfs: AsyncParsableCommand {
         abstract: "Identity state as files: ls and cat to inspect, rm to revoke.",
         discussion: """
             Exit codes: 0 ok, 1 usage or other error, 2 cannot tell (no node, no mount), 3 partly \
-            effective, 4 pending (the outcome is unknown), 5 refused by policy, 6 not found.
+            effective, 4 pending (the outcome is unknown), 5 refused by policy, 6 not found. Those \
+            of member, doctor and log are in their own help.
             """,
         version: version,
         subcommands: [
             Serve.self, MountCommand.self, Demo.self, Generate.self, Load.self, Status.self,
             PathCommand.self, Revoke.self, Member.self, Watch.self,
-            ExecOnChange.self, Export.self, Doctor.self,
+            ExecOnChange.self, Export.self, Doctor.self, LogCommand.self,
         ]
     )
 
@@ -51,7 +52,9 @@ struct Brokerfs: AsyncParsableCommand {
             Glibc.exit(0)
         }
         if !text.isEmpty { Console.error(text) }
-        Glibc.exit(Code.failure.rawValue)
+        // There 1 says that a log is damaged, which a wrong flag must not.
+        let isLog = CommandLine.arguments.dropFirst().first == LogCommand.name
+        Glibc.exit((isLog ? Code.cannotTell : .failure).rawValue)
     }
 }
 

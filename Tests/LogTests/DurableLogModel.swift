@@ -47,7 +47,7 @@ struct DurableLogModel<D: Disk> {
     }
 
     mutating func run(steps: Int) throws {
-        for _ in 0..<steps {
+        for step in 0..<steps {
             let change = nextChange()
             switch chance(10) {
             case 0...2: try crash(during: change)
@@ -59,6 +59,16 @@ struct DurableLogModel<D: Disk> {
             default: try perform(change)
             }
             try check(candidates: [expected])
+            // A look costs as much as an opening.
+            if step % 8 == 0 { try look() }
+        }
+    }
+
+    private func look() throws {
+        let changes = disk.diary.count
+        try compare(LogInspection(of: logDirectory, on: disk), tornTail: nil)
+        guard disk.diary.count == changes else {
+            throw Violation(description: "a look has changed the disk")
         }
     }
 
@@ -170,16 +180,37 @@ struct DurableLogModel<D: Disk> {
             crashCount += 1
             let mode = SimulatedDisk.CrashMode.allCases[min(2, Int(chance(6)))]
             disk = disk.crash(mode, using: &generator)
+            // The directory itself may be lost.
+            let isLookedAt = crashCount % 4 == 0
+            let look = isLookedAt ? try? LogInspection(of: logDirectory, on: disk) : nil
             if chance(4) == 0 { disk.cutPower(afterOperations: Int(chance(12))) }
             do throws(LogError) {
                 log = try open(on: wrap(disk))
                 if disk.isPowerOff { continue }
-                disk.cutPower(afterOperations: .max)
-                return
             } catch {
                 guard disk.isPowerOff else { throw error }
+                continue
             }
+            disk.cutPower(afterOperations: .max)
+            if isLookedAt { try compare(look, tornTail: log.recovery.tornTail) }
+            return
         }
+    }
+
+    /// A look at the log sees what the log itself does.
+    private func compare(
+        _ look: LogInspection<SimulatedDisk>?,
+        tornTail: LogRecovery.TornTail?
+    ) throws {
+        guard let look, !look.segments.isEmpty else {
+            guard log.isEmpty else { throw Violation(description: "the look saw no log") }
+            return
+        }
+        let seen = try all(look)
+        guard look.fault == nil, look.tornTail == tornTail, try seen == all(log),
+            look.firstIndex == log.firstIndex, look.lastIndex == log.lastIndex,
+            look.lastTerm == log.lastTerm, look.segments.count == log.segmentCount
+        else { throw Violation(description: "the look saw another log: \(look)") }
     }
 
     private mutating func fillUp(during change: Change) throws {

@@ -44,6 +44,16 @@ func all<D: Disk>(_ log: DurableLog<D>) throws(LogError) -> [LogEntry] {
     return result
 }
 
+/// Everything a look at a log sees before the fault, read in small pieces.
+func all<D: Disk>(_ look: LogInspection<D>) throws(LogError) -> [LogEntry] {
+    var result: [LogEntry] = []
+    while UInt64(result.count) < look.entryCount {
+        let next = look.firstIndex + UInt64(result.count)
+        result += try look.entries(from: next, bytesMax: 3000)
+    }
+    return result
+}
+
 /// The error a body throws; nil when it throws none.
 func failure(_ body: () throws(LogError) -> Void) -> LogError? {
     do throws(LogError) {
