@@ -51,6 +51,7 @@ var targets: [Target] = [
         swiftSettings: quiet
     ),
     .target(name: "Samples", dependencies: ["Identity"], swiftSettings: quiet),
+    .target(name: "Simulation", swiftSettings: quiet),
     .testTarget(
         name: "IdentityTests",
         dependencies: ["Identity", protobuf],
@@ -83,6 +84,7 @@ var targets: [Target] = [
         dependencies: ["Samples", "Identity"],
         swiftSettings: settings
     ),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
     .testTarget(name: "TidyTests", swiftSettings: settings),
 ]
 
