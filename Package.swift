@@ -88,6 +88,7 @@ var targets: [Target] = [
         dependencies: ["Samples", "Identity"],
         swiftSettings: settings
     ),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
     .testTarget(name: "TidyTests", swiftSettings: settings),
 ]
 

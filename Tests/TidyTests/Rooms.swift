@@ -46,6 +46,7 @@ extension Room {
         ),
         Room(name: "Replica", isQuiet: true, imports: ["Identity", "Store", "Log", "FSMap"]),
         Room(name: "Samples", isQuiet: true, imports: ["Identity"]),
+        Room(name: "Simulation", isQuiet: true, imports: []),
         Room(
             name: "Node",
             imports: core + ["Replica", "Logging", "Glibc", "Dispatch", "Synchronization"],

@@ -13,8 +13,10 @@ package struct RecordedOperation<Specification: SequentialSpecification>: Sendab
     package let client: Int
     package let calledAt: UInt64
     package fileprivate(set) var returnedAt: UInt64?
-    /// The places of call and return among all events of the history. They decide what came before
-    /// what: the times are for people, since two events of one instant have an order as well.
+    /// The places of call and return among all events of the history.
+    ///
+    /// They decide what came before what: the times are for people, since two events of one instant
+    /// have an order as well.
     package let callOrder: Int
     package fileprivate(set) var returnOrder: Int?
     fileprivate var isWithdrawn = false
@@ -41,7 +43,7 @@ package struct History<Specification: SequentialSpecification>: Sendable {
         recorded.filter { !$0.isWithdrawn }
     }
 
-    /// A client sends an operation. Until it returns, its outcome counts as unknown.
+    /// A client sends an operation; until it returns, its outcome counts as unknown.
     package mutating func call(
         _ operation: Specification.Operation,
         by client: Int = 0,
@@ -58,8 +60,10 @@ package struct History<Specification: SequentialSpecification>: Sendable {
         return OperationID(index: recorded.count - 1)
     }
 
-    /// The client has the answer. An operation of unknown outcome never returns, even if the client
-    /// was told so and goes on: it may still take effect at any later time.
+    /// The client has the answer.
+    ///
+    /// An operation of unknown outcome never returns, even if the client was told so and goes on:
+    /// it may still take effect at any later time.
     package mutating func `return`(
         _ id: OperationID,
         _ outcome: Specification.Outcome,

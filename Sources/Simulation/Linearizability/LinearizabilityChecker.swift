@@ -2,8 +2,10 @@
 
 /// The numbers of the search.
 package enum SearchLimits {
-    /// How many steps of the specification a history may cost. A key of thousands of operations
-    /// takes thousands; what reaches this is an explosion, and would eat the memory next.
+    /// How many steps of the specification a history may cost.
+    ///
+    /// A key of hundreds of operations takes thousands; what reaches this is an explosion, and
+    /// would eat the memory next.
     package static let stepsMax = 1_000_000
 }
 
@@ -34,19 +36,29 @@ package struct LinearizabilityChecker<Specification: SequentialSpecification>: S
     }
 }
 
-/// One search. Answered operations have the numbers below `answered.count`, the open ones, whose
-/// outcome is unknown, those that follow.
+/// One search.
+///
+/// Answered operations have the numbers below `answered.count`, the open ones, whose outcome is
+/// unknown, those that follow.
 private struct Search<Specification: SequentialSpecification> {
     /// An operation that was taken, and how to take it back.
     private struct Taken {
         var number: Int
         var stateBefore: Specification.State
-        var isObservation: Bool
+    }
+
+    /// Where nothing fitted: numbers only, since a search comes to many and tells of one.
+    private struct DeadEnd {
+        var answeredLeft: Int
+        var taken: [Int]
+        var state: Specification.State
     }
 
     private let specification: Specification
     private let answered: [RecordedOperation<Specification>]
     private let open: [RecordedOperation<Specification>]
+    /// Which of the answered operations change nothing.
+    private let isObservation: [Bool]
     /// For each open operation the one before it that asks the same.
     private let twins: [Int?]
     private var events: EventList
@@ -57,13 +69,13 @@ private struct Search<Specification: SequentialSpecification> {
     private var answeredLeft: Int
     private var memory = SearchMemory<Specification.State>()
     private var stepCount = 0
-    private var best: Counterexample<Specification>?
-    private var bestSize = (left: Int.max, taken: 0)
+    private var best: DeadEnd?
 
     init(_ specification: Specification, _ operations: [RecordedOperation<Specification>]) {
         self.specification = specification
         answered = operations.filter { $0.returnOrder != nil }
         open = operations.filter { $0.returnOrder == nil }
+        isObservation = answered.map { specification.isObservation($0.operation) }
         twins = Self.twins(of: open)
         events = EventList(Self.events(of: answered))
         state = specification.initial
@@ -84,22 +96,40 @@ private struct Search<Specification: SequentialSpecification> {
             last = takeBack()
             guard last == nil else { continue }
             guard let best else { preconditionFailure("a dead end was noted") }
-            return .notLinearizable(best, stepCount: stepCount)
+            return .notLinearizable(counterexample(best), stepCount: stepCount)
         }
         return .linearizable(order: order.map { operation($0.number) }, stepCount: stepCount)
     }
 
     /// The next operation that may be taken here, after one that was tried.
     ///
-    /// Answered ones first, open ones when nothing else fits: they have all the time there is.
+    /// Observations first: one that fits loses nothing by being taken at once. Open operations when
+    /// nothing else fits: they have all the time there is.
     private func candidate(after last: Int?) -> Int? {
-        if last.map({ $0 < answered.count }) ?? true {
-            let event = last.map { events.event(after: 2 * $0) } ?? events.first
-            if let event, EventList.isCall(event) { return event / 2 }
+        let isOpen = last.map { $0 >= answered.count } ?? false
+        if !isOpen {
+            let wasObservation = last.map { isObservation[$0] } ?? true
+            if wasObservation, let found = call(after: last, isObservation: true) { return found }
+            let change = call(after: wasObservation ? nil : last, isObservation: false)
+            if let change { return change }
         }
+        return openCandidate(after: isOpen ? last : nil)
+    }
+
+    /// The next answered operation of this kind that was called before the first return.
+    private func call(after last: Int?, isObservation wanted: Bool) -> Int? {
+        var event = last.map { events.event(after: 2 * $0) } ?? events.first
+        while let call = event, EventList.isCall(call) {
+            if isObservation[call / 2] == wanted { return call / 2 }
+            event = events.event(after: call)
+        }
+        return nil
+    }
+
+    private func openCandidate(after last: Int?) -> Int? {
         guard !open.isEmpty, let limit = events.firstReturn else { return nil }
         guard let limitOrder = answered[limit / 2].returnOrder else { return nil }
-        let next = last.map { max(0, $0 - answered.count + 1) } ?? 0
+        let next = last.map { $0 - answered.count + 1 } ?? 0
         for index in next..<open.count {
             guard open[index].callOrder < limitOrder else { return nil }
             let isTwinLeft = twins[index].map { !openTaken.contains($0) } ?? false
@@ -126,8 +156,7 @@ private struct Search<Specification: SequentialSpecification> {
             mark(number, isTaken: false)
             return false
         }
-        let isObservation = isAnswered && specification.isObservation(candidate.operation)
-        order.append(Taken(number: number, stateBefore: state, isObservation: isObservation))
+        order.append(Taken(number: number, stateBefore: state))
         state = next
         if isAnswered {
             events.takeOut(number)
@@ -169,7 +198,8 @@ private struct Search<Specification: SequentialSpecification> {
                 events.putBack(last.number)
                 answeredLeft += 1
             }
-            if !last.isObservation { return last.number }
+            let hasAlternative = last.number >= answered.count || !isObservation[last.number]
+            if hasAlternative { return last.number }
         }
         return nil
     }
@@ -177,23 +207,34 @@ private struct Search<Specification: SequentialSpecification> {
     /// Remembers the dead end if it explains more than any before, or as much with fewer operations
     /// of unknown outcome.
     private mutating func noteBest() {
-        let size = (left: answeredLeft, taken: order.count)
-        guard size < bestSize, let limit = events.firstReturn else { return }
-        guard let limitOrder = answered[limit / 2].returnOrder else { return }
-        bestSize = size
+        if let best {
+            let size = (answeredLeft, order.count)
+            guard size < (best.answeredLeft, best.taken.count) else { return }
+        }
+        best = DeadEnd(answeredLeft: answeredLeft, taken: order.map(\.number), state: state)
+    }
+
+    /// Tells of a dead end after the search, when everything has been taken back.
+    private mutating func counterexample(_ end: DeadEnd) -> Counterexample<Specification> {
+        for number in end.taken {
+            mark(number, isTaken: true)
+            if number < answered.count { events.takeOut(number) }
+        }
         var misfits: [RecordedOperation<Specification>] = []
         var event = events.first
-        while let call = event, call != limit {
+        while let call = event, EventList.isCall(call) {
             misfits.append(answered[call / 2])
             event = events.event(after: call)
         }
-        best = Counterexample(
-            prefix: order.map { operation($0.number) },
-            state: state,
+        let limit = event.flatMap { answered[$0 / 2].returnOrder } ?? 0
+        let others = open.indices.filter {
+            open[$0].callOrder < limit && !openTaken.contains($0)
+        }
+        return Counterexample(
+            prefix: end.taken.map(operation),
+            state: end.state,
             misfits: misfits,
-            open: open.indices.filter {
-                open[$0].callOrder < limitOrder && !openTaken.contains($0)
-            }.map { open[$0] }
+            open: others.map { open[$0] }
         )
     }
 

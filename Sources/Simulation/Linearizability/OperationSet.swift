@@ -6,8 +6,10 @@
 /// was remembered changes.
 struct OperationSet: Hashable, Sendable {
     private var first: UInt64 = 0
-    /// The words after the first. INVARIANT: their number never changes, so that sets of one
-    /// capacity are equal exactly if they hold the same.
+    /// The words after the first.
+    ///
+    /// INVARIANT: their number never changes, so that sets of one capacity are equal exactly if
+    /// they hold the same.
     private var rest: [UInt64]
 
     init(capacity: Int) {

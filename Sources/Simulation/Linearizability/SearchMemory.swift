@@ -11,8 +11,9 @@ struct SearchMemory<State: Hashable & Sendable> {
         var state: State
     }
 
-    /// The sets of open operations with which the search came to a place. One as a rule, so that
-    /// it stands here without an array.
+    /// The sets of open operations with which the search came to a place.
+    ///
+    /// One as a rule, so that it stands here without an array.
     private struct Visits {
         var first: OperationSet
         var others: [OperationSet] = []

@@ -29,7 +29,9 @@ package struct SessionKey: SequentialSpecification {
         case read
     }
 
-    /// What a client was told. What was refused for any other reason had no effect: withdraw it.
+    /// What a client was told.
+    ///
+    /// A write that was refused for a reason that is not here had no effect: withdraw it.
     package enum Outcome: Hashable, Sendable {
         /// The write did what it was for.
         case done

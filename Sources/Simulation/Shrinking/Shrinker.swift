@@ -6,8 +6,9 @@ package struct Shrunk<Item> {
     package let items: [Item]
     /// How many runs it took.
     package let runCount: Int
-    /// Whether removing or simplifying any one item was seen to end the failure. False where the
-    /// budget was spent before that was known.
+    /// Whether removing or simplifying any one item was seen to end the failure.
+    ///
+    /// False where the budget was spent before that was known.
     package let isMinimal: Bool
 }
 
@@ -72,7 +73,7 @@ private struct Shrinking<Item> {
     private var current: [Numbered]
     private var variants: [Variant: Int] = [:]
     private var nextNumber: Int
-    /// The lists that were run and did not fail. Smaller pieces come by the same lists again.
+    /// The lists that were run and did not fail: smaller pieces come by the same lists again.
     private var harmless: Set<[Int]> = []
     private var runCount = 0
     /// Whether a run was refused for want of budget: then "does not fail" means "nobody knows".
