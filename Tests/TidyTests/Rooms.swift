@@ -44,12 +44,22 @@ extension Room {
             // Requests come on several threads; what the file system keeps stands behind one lock.
             edges: ["FileSystem": ["Synchronization"]]
         ),
-        Room(name: "Replica", isQuiet: true, imports: ["Identity", "Store", "Log", "FSMap"]),
+        Room(
+            name: "Replica",
+            isQuiet: true,
+            imports: ["Identity", "Store", "Log", "Raft", "FSMap"]
+        ),
         Room(name: "Samples", isQuiet: true, imports: ["Identity"]),
-        Room(name: "Simulation", isQuiet: true, imports: []),
+        Room(
+            name: "Simulation",
+            isQuiet: true,
+            imports: core + ["Raft", "Replica"],
+            // Disks fail with the kernel's numbers.
+            edges: ["Cluster+Faults": ["Glibc"]]
+        ),
         Room(
             name: "Node",
-            imports: core + ["Replica", "Logging", "Glibc", "Dispatch", "Synchronization"],
+            imports: core + ["Raft", "Replica", "Logging", "Glibc", "Dispatch", "Synchronization"],
             uncheckedCount: 2
         ),
         Room(
@@ -74,6 +84,10 @@ extension Room {
                 "ArgumentParser", "Configuration", "SystemPackage", "Yams", "Logging", "Glibc",
                 "Foundation", "Synchronization", "UnixSignals",
             ]
+        ),
+        Room(
+            name: "brokerfs-sim",
+            imports: ["Simulation", "ArgumentParser", "Dispatch", "Synchronization", "Glibc"]
         ),
     ]
 
