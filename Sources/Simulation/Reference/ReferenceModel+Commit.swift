@@ -22,7 +22,7 @@ extension ReferenceModel {
         members[place].commit = index
     }
 
-    /// "Only log entries from the leader's current term are committed by counting replicas" (3.6.2).
+    /// "Only log entries from the leader's current term are committed by counting replicas".
     private func count(_ position: LogPosition, _ term: Term, _ step: Step) throws(Rejection) {
         let member = members[step.place]
         guard position.term == term else {
@@ -34,10 +34,7 @@ extension ReferenceModel {
                 : member.leadership[voter].match >= position.index
         }
         guard isCommitted else {
-            throw broken(
-                .count,
-                "it commits \(position), which no majority of \(member.configuration) holds"
-            )
+            throw broken(.count, "it commits \(position), which no majority holds")
         }
     }
 
@@ -49,18 +46,12 @@ extension ReferenceModel {
     ) throws(Rejection) {
         let isLonger = tree.holds(position, committed)
         guard isLonger || tree.holds(committed, position) else {
-            throw broken(
-                .stateMachineSafety,
-                "it commits \(position), where \(committed) is committed"
-            )
+            throw broken(.stateMachineSafety, "\(position) is not what others commit")
         }
         for chapter in tree.chapters.reversed() {
             guard chapter.term > term else { break }
             guard tree.holds(chapter.base, position) else {
-                throw broken(
-                    .leaderCompleteness,
-                    "it commits \(position), and the leader of term \(chapter.term) lacks it"
-                )
+                throw broken(.leaderCompleteness, "term \(chapter.term) lacks \(position)")
             }
         }
         if isLonger { committed = position }
@@ -92,10 +83,7 @@ extension ReferenceModel {
             throw broken(.proven, "it commits \(position), and \(proven) is proven")
         }
         guard tree.holds(committed, position) else {
-            throw broken(
-                .stateMachineSafety,
-                "it commits \(position), where \(committed) is committed"
-            )
+            throw broken(.stateMachineSafety, "\(position) is not what others commit")
         }
     }
 
@@ -109,10 +97,7 @@ extension ReferenceModel {
             tree.knows(entries, behind: before) && last.index <= step.seen.commitIndex
                 && tree.holds(committed, last)
         else {
-            throw broken(
-                .apply,
-                "it applies up to \(last) behind \(before), and \(step.seen.commitIndex) is committed"
-            )
+            throw broken(.apply, "it applies up to \(last) behind \(before)")
         }
         guard tree.holds(member.disk.last, last) else {
             throw broken(.durableApply, "it applies \(last), and \(member.disk.last) is durable")

@@ -31,10 +31,7 @@ extension ReferenceModel {
             }
             if case .vote(_, isTransfer: false) = message?.kind {
                 guard !isQuiet(step) else {
-                    throw broken(
-                        .stickiness,
-                        "it heard of a leader less than T ago and goes to the term of a candidate"
-                    )
+                    throw broken(.stickiness, "it helps a candidate against a leader")
                 }
             }
             members[place].hardState = HardState(term: change.term, vote: nil)
@@ -95,10 +92,7 @@ extension ReferenceModel {
         let place = step.place
         let member = members[place]
         guard change.term == member.term + 1 else {
-            throw broken(
-                .term,
-                "it campaigns in term \(change.term) and was in term \(member.term)"
-            )
+            throw broken(.term, "from term \(member.term) to \(change.term)")
         }
         var isTransfer = false
         switch member.role {
@@ -141,21 +135,14 @@ extension ReferenceModel {
                 ? member.votes[member.term] == member.id : member.grants.contains(voter)
         }
         guard isElected else {
-            throw broken(
-                .majority,
-                "it leads \(member.configuration) with votes of \(member.grants), "
-                    + "its own durable one for \(member.votes[member.term]?.description ?? "nobody")"
-            )
+            throw broken(.majority, "it leads with votes of \(member.grants) besides its own")
         }
         guard tree.leader(of: member.term) == nil else {
             throw broken(.electionSafety, "term \(member.term) has a leader")
         }
         for commitment in commitments where commitment.term < member.term {
             guard tree.holds(member.last, commitment.last) else {
-                throw broken(
-                    .leaderCompleteness,
-                    "it leads with \(member.last), where \(commitment.last) is committed"
-                )
+                throw broken(.leaderCompleteness, "it leads and lacks \(commitment.last)")
             }
         }
         tree.elect(member.id, in: member.term, behind: member.last)
@@ -176,10 +163,7 @@ extension ReferenceModel {
         step.isHardStateWritten = true
         guard hardState.vote != member.hardState.vote else { return }
         guard member.hardState.vote == nil else {
-            throw broken(
-                .vote,
-                "it voted in term \(member.term) and votes for \(hardState.vote?.description ?? "-")"
-            )
+            throw broken(.vote, "it votes a second time: \(hardState)")
         }
         if hardState.vote == member.id {
             let isCandidate = member.role == .candidate && member.campaign?.term == member.term
@@ -210,10 +194,7 @@ extension ReferenceModel {
         let member = members[step.place]
         guard member.role == .preCandidate && message.term == member.term + 1 && last == member.last
         else {
-            throw broken(
-                .request,
-                "it asks whether others would vote, with \(last) in term \(message.term)"
-            )
+            throw broken(.request, "it asks with \(last) in term \(message.term)")
         }
     }
 
@@ -227,19 +208,13 @@ extension ReferenceModel {
             throw broken(.restriction, "it would vote for \(last) and has \(member.last)")
         }
         guard !isQuiet(step) else {
-            throw broken(
-                .stickiness,
-                "it heard of a leader less than T ago and would vote for \(message.to)"
-            )
+            throw broken(.stickiness, "it would help \(message.to) against a leader")
         }
     }
 
     func checkVoteGrant(_ message: Message, _ step: Step) throws(Rejection) {
         guard members[step.place].votes[message.term] == message.to else {
-            throw broken(
-                .durableVote,
-                "its vote for \(message.to) in term \(message.term) is not durable"
-            )
+            throw broken(.durableVote, "its vote is not durable: \(message)")
         }
     }
 

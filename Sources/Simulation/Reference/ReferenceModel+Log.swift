@@ -97,10 +97,7 @@ extension ReferenceModel {
             throw broken(.oneChange, "the change at \(newest) is not committed")
         }
         guard member.leadership.first <= step.commitBefore else {
-            throw broken(
-                .ownTermChange,
-                "it has committed \(step.commitBefore) and leads from \(member.leadership.first) on"
-            )
+            throw broken(.ownTermChange, "nothing of term \(member.term) is committed")
         }
         let old = member.configuration
         var voters = Set(old.voters)
@@ -135,18 +132,14 @@ extension ReferenceModel {
         }
         if let index = write.truncateFrom {
             guard index > step.commitBefore && index <= member.last.index else {
-                throw broken(
-                    .truncation,
-                    "it truncates from \(index) and has committed \(step.commitBefore)"
-                )
+                throw broken(.truncation, "it removes from \(index) on")
             }
         }
         let known = Int(keptIndex) - Int(append.previous.index)
         guard known >= 0 && known <= append.entries.count else {
-            throw broken(
-                .truncation,
-                "it keeps \(keptIndex) of its log and the message begins at \(append.previous)"
-            )
+            // To remove entries and to leave a gap both look so.
+            let rule: Rule = write.truncateFrom == nil ? .consistency : .truncation
+            throw broken(rule, "it appends at \(keptIndex), the message at \(append.previous)")
         }
         let kept = tree.position(at: keptIndex, in: member.last)
         let agreed = known == 0 ? append.previous : position(append.entries[known - 1])

@@ -42,16 +42,10 @@ extension ReferenceModel {
     private mutating func checkReply(_ message: Message, _ step: Step) throws(Rejection) {
         let place = step.place
         guard message.term <= members[place].term else {
-            throw broken(
-                .term,
-                "it answers in term \(message.term) and is in \(members[place].term)"
-            )
+            throw broken(.term, "it is not in the term of \(message)")
         }
         guard message.term <= members[place].disk.term else {
-            throw broken(
-                .durableTerm,
-                "it answers in term \(message.term), and \(members[place].disk.term) is durable"
-            )
+            throw broken(.durableTerm, "its term is not durable: \(message)")
         }
         switch message.kind {
         case .voteReply(true): try checkVoteGrant(message, step)
@@ -75,10 +69,7 @@ extension ReferenceModel {
         guard let end = tree.end(of: message.term), tree.leader(of: message.term) == message.to,
             match <= end.index
         else {
-            throw broken(
-                .acknowledgement,
-                "it acknowledges \(match) to \(message.to), who does not have that"
-            )
+            throw broken(.acknowledgement, "no leader has \(match)")
         }
         let position = tree.position(at: match, in: end)
         let disk = members[step.place].disk
@@ -86,10 +77,7 @@ extension ReferenceModel {
             tree.holds(disk.last, position)
                 || step.disks.contains(where: { tree.holds($0.last, position) })
         else {
-            throw broken(
-                .acknowledgement,
-                "it acknowledges \(position), and \(disk.last) is durable"
-            )
+            throw broken(.acknowledgement, "it has \(disk.last), not \(position)")
         }
     }
 
@@ -103,25 +91,16 @@ extension ReferenceModel {
             let end = append.entries.last.map(position) ?? append.previous
             guard tree.holds(member.last, end), tree.knows(append.entries, behind: append.previous)
             else {
-                throw broken(
-                    .sentEntries,
-                    "it sends entries behind \(append.previous) that it does not have"
-                )
+                throw broken(.sentEntries, "it does not have \(append.entries)")
             }
             guard append.commit <= step.seen.commitIndex else {
-                throw broken(
-                    .proven,
-                    "it says \(append.commit) and has committed \(step.seen.commitIndex)"
-                )
+                throw broken(.proven, "it has not committed \(append.commit)")
             }
             try checkStamp(append.stamp, append.echo, step)
         case .heartbeat(let heartbeat):
             let acknowledged = member.leadership[message.to].match
             guard heartbeat.commit <= min(step.seen.commitIndex, acknowledged) else {
-                throw broken(
-                    .proven,
-                    "it says \(heartbeat.commit), and \(message.to) has acknowledged \(acknowledged)"
-                )
+                throw broken(.proven, "\(message.to) has \(acknowledged), not \(heartbeat.commit)")
             }
             try checkStamp(heartbeat.stamp, heartbeat.echo, step)
         case .snapshot(let snapshot): try checkSnapshot(snapshot, step)
@@ -130,11 +109,7 @@ extension ReferenceModel {
                 member.configuration.voters.contains(message.to)
                     && member.leadership[message.to].match == member.last.index
             else {
-                throw broken(
-                    .transfer,
-                    "it tells \(message.to) to campaign, whose log ends at "
-                        + "\(member.leadership[message.to].match)"
-                )
+                throw broken(.transfer, "\(message.to) may lack entries, or is no voter")
             }
             guard member.leadership.lease == nil else {
                 throw broken(.lease, "it tells \(message.to) to campaign and keeps its lease")
@@ -154,11 +129,7 @@ extension ReferenceModel {
         let newest = tree.configurations(of: snapshot.position, behind: 0).first
         if case .configuration(let found) = newest?.content { configuration = found }
         guard snapshot.configuration == configuration else {
-            throw broken(
-                .snapshot,
-                "its snapshot of \(snapshot.position) has \(snapshot.configuration), "
-                    + "where \(configuration) is in effect"
-            )
+            throw broken(.snapshot, "\(configuration) is in effect, not \(snapshot)")
         }
     }
 

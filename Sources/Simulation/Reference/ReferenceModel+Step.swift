@@ -126,16 +126,10 @@ extension ReferenceModel {
         let seen = step.seen
         guard seen.role == member.role && seen.term == member.term && seen.last == member.last
         else {
-            throw broken(
-                .observation,
-                "it is \(seen), and said \(member.role), term \(member.term), \(member.last)"
-            )
+            throw broken(.observation, "it is not what it said: \(seen)")
         }
         guard seen.configuration == member.configuration else {
-            throw broken(
-                .configuration,
-                "it goes by \(seen.configuration), its log says \(member.configuration)"
-            )
+            throw broken(.configuration, "it goes by \(seen.configuration)")
         }
         guard step.accepted == nil || step.accepted == step.appended else {
             throw broken(.appendOnly, "it gave places that it did not append")

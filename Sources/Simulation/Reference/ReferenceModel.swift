@@ -113,10 +113,7 @@ package struct ReferenceModel {
         let entries = recovery.entries.filter { $0.index > snapshot.position.index }
         guard tree.holds(committed, snapshot.position) && snapshot.position.index <= old.handed
         else {
-            throw broken(
-                .recovery,
-                "it comes back with a snapshot of what it has not applied: \(snapshot.position)"
-            )
+            throw broken(.recovery, "it has not applied \(snapshot.position)")
         }
         guard tree.knows(entries, behind: snapshot.position) else {
             throw broken(.recovery, "it comes back with entries that no leader made")
@@ -179,10 +176,7 @@ package struct ReferenceModel {
         guard let vote = hardState.vote else { return }
         let known = members[place].votes.updateValue(vote, forKey: hardState.term)
         guard known == nil || known == vote else {
-            throw broken(
-                .vote,
-                "it votes for \(vote) and for \(known ?? vote) in term \(hardState.term)"
-            )
+            throw broken(.vote, "two votes in term \(hardState.term)")
         }
     }
 }
