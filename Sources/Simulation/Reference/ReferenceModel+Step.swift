@@ -122,20 +122,21 @@ extension ReferenceModel {
     // MARK: - What is seen
 
     private func compare(_ step: Step) throws(Rejection) {
-        let member = members[step.place]
+        // Every step comes here, so the state of the member is not copied.
+        let place = step.place
         let seen = step.seen
-        guard seen.role == member.role && seen.term == member.term && seen.last == member.last
-        else {
-            throw broken(.observation, "it is not what it said: \(seen)")
-        }
-        guard seen.configuration == member.configuration else {
+        guard
+            seen.role == members[place].role && seen.term == members[place].term
+                && seen.last == members[place].last
+        else { throw broken(.observation, "it is not what it said: \(seen)") }
+        guard seen.configuration == members[place].configuration else {
             throw broken(.configuration, "it goes by \(seen.configuration)")
         }
         guard step.accepted == nil || step.accepted == step.appended else {
             throw broken(.appendOnly, "it gave places that it did not append")
         }
-        guard member.term == step.termBefore || step.isHardStateWritten else {
-            throw broken(.durableTerm, "term \(member.term) is not written")
+        guard seen.term == step.termBefore || step.isHardStateWritten else {
+            throw broken(.durableTerm, "term \(seen.term) is not written")
         }
     }
 
