@@ -43,6 +43,7 @@ var targets: [Target] = [
     .target(name: "Identity", dependencies: [protobuf, crypto], swiftSettings: settings),
     .target(name: "Log", swiftSettings: quiet),
     .target(name: "Raft", swiftSettings: quiet),
+    .target(name: "Simulation", dependencies: ["Raft"], swiftSettings: quiet),
     .target(name: "Store", dependencies: ["Identity", "CRocksDB", protobuf], swiftSettings: quiet),
     .target(name: "FSMap", dependencies: ["Identity"], swiftSettings: quiet),
     .target(
@@ -64,8 +65,13 @@ var targets: [Target] = [
     .testTarget(name: "LogTests", dependencies: ["Log"], swiftSettings: settings),
     .testTarget(
         name: "RaftTests",
-        dependencies: ["Raft"],
+        dependencies: ["Raft", "Simulation"],
         exclude: ["testdata", "mutants"],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "SimulationTests",
+        dependencies: ["Simulation", "Raft"],
         swiftSettings: settings
     ),
     .testTarget(

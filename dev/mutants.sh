@@ -32,9 +32,10 @@ run() {
     return "$status"
 }
 
-# A package of these two targets alone, with the flags that Package.swift gives them.
+# A package of these targets alone, with the flags that Package.swift gives them.
 make_package() {
     mkdir -p "$work/package/Sources" "$work/package/Tests"
+    cp -R Sources/Simulation "$work/package/Sources/"
     cp -R Tests/RaftTests "$work/package/Tests/"
     {
         sed -n 1p Package.swift
@@ -45,9 +46,10 @@ let package = Package(
     name: "mutants",
     targets: [
         .target(name: "Raft", swiftSettings: quiet),
+        .target(name: "Simulation", dependencies: ["Raft"], swiftSettings: quiet),
         .testTarget(
             name: "RaftTests",
-            dependencies: ["Raft"],
+            dependencies: ["Raft", "Simulation"],
             exclude: ["testdata", "mutants"],
             swiftSettings: settings
         ),

@@ -33,7 +33,8 @@ struct OpenedFiles {
             "opened",
             metadata: [
                 "log.first": "\(storage.log.firstIndex)", "log.last": "\(storage.log.lastIndex)",
-                "applied": "\(recovery.appliedIndex)", "term": "\(recovery.hardState.term)",
+                "unapplied": "\(storage.log.lastIndex - recovery.appliedIndex)",
+                "term": "\(recovery.hardState.term)",
                 "version": "\(records.metadata.recordVersion)",
             ]
         )

@@ -173,7 +173,7 @@ import Testing
         let before = try node.sh("stat -c '%i %n' sessions/* users/alice")
         _ = node.terminate()
         try node.start()
-        #expect(node.log.contains("replayed=0"))
+        #expect(node.log.contains("unapplied=0"))
         #expect(try node.sh("stat -c '%i %n' sessions/* users/alice") == before)
     }
 

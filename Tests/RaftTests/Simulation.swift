@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Raft
+import Simulation
 
 /// A whole group in one thread from one seed: lossy network, slow disks, crashes, pauses.
 ///
@@ -49,6 +50,7 @@ struct Simulation {
     var time = 0
     var isQuiet = false
     var checker = Checker()
+    var trace: Trace
     /// Everything that was ever sent, where it may come again.
     var sent: [Message] = []
     var messagesSent = 0
@@ -59,6 +61,7 @@ struct Simulation {
     init(seed: UInt64) {
         generator = SeededGenerator(seed: seed)
         world = World(&generator)
+        trace = Trace(world.options)
         let voters = (1...world.voters).map { MemberID(UInt64($0)) }
         let bootstrap = Snapshot(bootstrapping: Configuration(voters: voters))
         let empty = Snapshot(bootstrapping: Configuration(voters: []))
@@ -81,7 +84,8 @@ struct Simulation {
         _ storage: Storage,
         _ rate: Int
     ) -> Member<SeededGenerator> {
-        Member(
+        trace.note(.started(id, at: clock(rate, at: time), storage.recovery))
+        return Member(
             id: id,
             recovery: storage.recovery,
             options: world.options,
@@ -178,6 +182,8 @@ struct Simulation {
         let place = place(id)
         let now = clock(nodes[place].ratePerMille, at: time)
         let effects = nodes[place].member.step(input, at: now)
+        trace.note(.stepped(id, at: now, input, effects, Observation(nodes[place].member)))
+        try trace.check()
         for effect in effects {
             try perform(effect, of: id)
             guard nodes[place].isUp else { return }
@@ -270,6 +276,7 @@ struct Simulation {
     mutating func crash(_ id: MemberID, restartIn delay: Int) {
         let place = place(id)
         guard nodes[place].isUp else { return }
+        trace.note(.crashed(id))
         let survivors = generator.number(below: nodes[place].writes.count + 1)
         if generator.chance(50) {
             for write in nodes[place].writes.prefix(survivors) {

@@ -161,12 +161,16 @@ extension Stage {
         let id = try member(word)
         switch verb {
         case "crash":
+            noteCrash(id)
             players[id]?.isUp = false
             wire.removeAll { $0.from == id }
         case "restart":
             guard let storage = players[id]?.storage else { break }
             start(id, storage)
-        case "wipe": players[id]?.storage = Storage(bootstrap)
+        case "wipe":
+            players[id]?.storage = Storage(bootstrap)
+            // No member of the thesis loses its disk.
+            trace = nil
         case "slow": players[id]?.isDiskSlow = true
         case "fast":
             players[id]?.isDiskSlow = false

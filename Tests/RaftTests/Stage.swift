@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Raft
+import Simulation
 
 /// Several members on a network that does what the play says, and tells what happens.
 ///
@@ -40,6 +41,7 @@ struct Stage {
     var nextRequest: UInt64 = 0
     var runs: UInt64 = 0
     var requestNames: [UInt64: String] = [:]
+    var trace: Trace?
 
     struct Link: Hashable {
         var from: MemberID
@@ -55,6 +57,10 @@ struct Stage {
     mutating func start(_ id: MemberID, _ storage: Storage) {
         let offset = (id.rawValue - 1) * 3
         runs += 1
+        if order.isEmpty { trace = Trace(options) }
+        noteCrash(id)
+        let time = now
+        trace?.note(.started(id, at: time, storage.recovery))
         let member = Member(
             id: id,
             recovery: storage.recovery,
@@ -68,10 +74,18 @@ struct Stage {
         players[id] = player
     }
 
+    /// The member's memory is gone, if it was there.
+    mutating func noteCrash(_ id: MemberID) {
+        if players[id]?.isUp == true { trace?.note(.crashed(id)) }
+    }
+
     mutating func step(_ id: MemberID, _ input: Input) {
         guard let isUp = players[id]?.isUp, isUp else { return }
         let time = now
         let effects = players[id]?.member.step(input, at: time) ?? []
+        if let member = players[id]?.member {
+            trace?.note(.stepped(id, at: time, input, effects, Observation(member)))
+        }
         for effect in effects { perform(effect, of: id) }
         settle(id)
     }

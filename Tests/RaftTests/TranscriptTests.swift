@@ -56,6 +56,7 @@ struct TranscriptTests {
         guard commands.isEmpty else {
             throw Stage.UnknownCommand(description: "no ---- after \(commands)")
         }
+        try stage.trace?.check()
         return result.joined(separator: "\n")
     }
 }

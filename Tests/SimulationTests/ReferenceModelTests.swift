@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Raft
+import Simulation
+import Testing
+
+/// Each rule of the reference model: what it lets pass, and what it alone stops.
+@Suite("reference model")
+struct ReferenceModelTests {
+    @Test(
+        "what a rule allows is accepted, what it forbids is rejected by it",
+        arguments: Rule.allCases
+    )
+    func rule(_ rule: Rule) throws {
+        let play = Play.of(rule)
+        var script = try Script()
+        try play.scene(&script)
+        var other = script
+        try play.good(&script)
+        let rejection = #expect(throws: Rejection.self) { try play.bad(&other) }
+        #expect(rejection?.rule == rule, "\(rejection.map { "\($0)" } ?? "")")
+    }
+
+    @Test("a write that is cut short leaves a prefix of it, and term and vote come last")
+    func prefixes() throws {
+        var script = try Script()
+        try script.lead()
+        try script.model.accept(.crashed(MemberID(1)))
+        let snapshot = Snapshot(bootstrapping: Script.group)
+        let forgotten = Recovery(hardState: Script.vote(1), snapshot: snapshot)
+        var other = script
+        try other.start(1, forgotten)
+        let whole = Recovery(
+            hardState: Script.vote(1),
+            snapshot: snapshot,
+            entries: [Script.entry(1)]
+        )
+        other = script
+        try other.start(1, whole)
+        let made = Recovery(
+            hardState: Script.vote(1),
+            snapshot: snapshot,
+            entries: [Script.entry(1), Script.entry(2)]
+        )
+        #expect(throws: Rejection.self) { try script.start(1, made) }
+    }
+
+    @Test("a rejection says which event of whom breaks which rule")
+    func wording() throws {
+        var script = try Script()
+        let rejection = #expect(throws: Rejection.self) {
+            try script.step(2, .tick, [Script.role(.follower, 3)])
+        }
+        let words = "event 5, member 2: it goes from term 0 to 3 (section 3.3: terms)"
+        #expect(rejection?.description == words)
+    }
+}
