@@ -43,7 +43,6 @@ var targets: [Target] = [
     .target(name: "Identity", dependencies: [protobuf, crypto], swiftSettings: settings),
     .target(name: "Log", swiftSettings: quiet),
     .target(name: "Raft", swiftSettings: quiet),
-    .target(name: "Simulation", dependencies: ["Raft"], swiftSettings: quiet),
     .target(name: "Store", dependencies: ["Identity", "CRocksDB", protobuf], swiftSettings: quiet),
     .target(name: "FSMap", dependencies: ["Identity"], swiftSettings: quiet),
     .target(
@@ -71,7 +70,9 @@ var targets: [Target] = [
     ),
     .testTarget(
         name: "SimulationTests",
-        dependencies: ["Simulation", "Raft"],
+        dependencies: [
+            "Simulation", "Replica", "Raft", "Log", "Store", "FSMap", "Identity",
+        ],
         swiftSettings: settings
     ),
     .testTarget(
@@ -94,7 +95,6 @@ var targets: [Target] = [
         dependencies: ["Samples", "Identity"],
         swiftSettings: settings
     ),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
     .testTarget(name: "TidyTests", swiftSettings: settings),
 ]
 

@@ -9,12 +9,14 @@ extension Replica {
     /// Works out what becomes visible only once it is committed.
     mutating func prepareAhead() {
         guard ahead == nil, visible == nil, arrival == nil, committed.isEmpty,
-            member.role == .leader, let first = inFlight.first?.position,
-            let last = inFlight.last?.position,
-            first.index == store.metadata.appliedIndex + 1, first.term == member.term,
-            inFlight.allSatisfy({ $0.command != nil })
+            member.role == .leader
         else { return }
-        let placed = inFlight.compactMap { proposal in
+        let own = inFlight.drop { $0.position.term < member.term }
+        guard let first = own.first?.position, let last = own.last?.position,
+            first.index == store.metadata.appliedIndex + 1,
+            own.allSatisfy({ $0.command != nil && $0.position.term == member.term })
+        else { return }
+        let placed = own.compactMap { proposal in
             proposal.command.map { RecordStore.Placed($0, at: .init(proposal.position)) }
         }
         // A store that cannot be read now is asked again when it matters.
@@ -76,8 +78,9 @@ extension Replica {
         var own = inFlight[...]
         for entry in batch {
             let position = LogPosition(index: entry.index, term: entry.term)
-            while let first = own.first, first.position.index < entry.index { own.removeFirst() }
-            let known = own.first?.position == position ? own.first?.command : nil
+            own = own.drop { $0.position.index < entry.index }
+            let known = own.prefix { $0.position.index == entry.index }
+                .first { $0.position == position }?.command
             placed.append(.init(try content(of: entry, known: known), at: .init(position)))
         }
         return placed

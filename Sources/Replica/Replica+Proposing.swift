@@ -80,11 +80,20 @@ extension Replica {
             preconditionFailure("only what was offered is accepted")
         }
         self.offered = nil
+        let isBehindAll = inFlight.last.map { $0.position.index < first } ?? true
         for (offset, proposal) in offered.proposals.enumerated() {
             var proposal = proposal
             proposal.position = LogPosition(index: first + LogIndex(offset), term: term)
             inFlight.append(proposal)
             batchEnd = proposal.position
+        }
+        // What an earlier leadership left may stand at the same places and further behind: it is
+        // not lost before another entry is applied there.
+        if !isBehindAll {
+            inFlight.sort { left, right in
+                (left.position.index, left.position.term)
+                    < (right.position.index, right.position.term)
+            }
         }
     }
 

@@ -18,7 +18,7 @@ extension Cluster {
             case .prepare:
                 send(&job, node)
                 if generator.chance(70) { try stepInside(node, .prepare) }
-            case .send(let message): transmit(message)
+            case .send(let message): try transmit(message)
             case .sendSnapshot(let message): try transmitSnapshot(message, node)
             case .warn(let staleness):
                 send(&job, node)
@@ -159,6 +159,6 @@ extension Cluster {
             throw Violation("node \(node + 1) stopped: \(reason)")
         }
         statistics.note("stopped by a broken disk")
-        crash(node, isPowerCut: generator.chance(50), restartIn: 100 * Span.millisecond)
+        try crash(node, isPowerCut: generator.chance(50), restartIn: 100 * Span.millisecond)
     }
 }

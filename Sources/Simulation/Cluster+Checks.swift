@@ -20,17 +20,6 @@ extension Cluster {
         }
     }
 
-    /// What the member of a node has done since the last look.
-    private mutating func takeJournal(_ node: Int) throws {
-        guard let steps = nodes[node].replica.journal, !steps.isEmpty else { return }
-        nodes[node].replica.journal?.removeAll(keepingCapacity: true)
-        for step in steps {
-            for case .apply(let entries) in step.effects {
-                try raft.noteCommitted(entries, by: nodes[node].id, in: step.term)
-            }
-        }
-    }
-
     /// Everything that was ever proposed, at most: what is applied is let go of.
     private var heldEntriesMax: UInt64 { 20_000 }
 

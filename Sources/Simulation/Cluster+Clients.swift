@@ -14,6 +14,7 @@ extension Cluster {
 
     mutating func ask(_ wish: Wish, client: Int, node: Int) {
         let id = clients.call(wish, client: client, node: node, at: time)
+        note("client \(client) asks node \(node + 1) as \(id.rawValue): \(wish)")
         schedule(.request(node, id), in: generator.number(below: 200 * Span.microsecond))
         schedule(.timeout(id), in: 3 * options.limits.commitTimeoutNanoseconds)
     }
@@ -84,7 +85,7 @@ extension Cluster {
         _ node: Int
     ) {
         guard let operation = clients.operations[id] else { return }
-        note("node \(node + 1) answers \(operation.wish): \(result)")
+        note("node \(node + 1) answers \(id.rawValue), \(operation.wish): \(result)")
         switch result {
         case .success(let applied):
             switch operation.wish {

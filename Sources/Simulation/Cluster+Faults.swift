@@ -52,7 +52,7 @@ extension Cluster {
         switch kind {
         case .crash, .powerCut:
             let delay = options.isRestartQuick ? 2 * Span.millisecond : length
-            crash(node, isPowerCut: kind == .powerCut, restartIn: delay)
+            try crash(node, isPowerCut: kind == .powerCut, restartIn: delay)
         case .pause:
             guard nodes[node].isUp else { return }
             nodes[node].pausedUntil = max(nodes[node].pausedUntil, time + length)
@@ -136,8 +136,10 @@ extension Cluster {
     // MARK: - Crashes
 
     /// The memory goes; a power cut takes what was not synced as well.
-    mutating func crash(_ node: Int, isPowerCut: Bool, restartIn delay: UInt64) {
+    mutating func crash(_ node: Int, isPowerCut: Bool, restartIn delay: UInt64) throws {
         guard nodes[node].isUp else { return }
+        try takeJournal(node)
+        try trace(.crashed(nodes[node].id))
         note("node \(node + 1) crashes\(isPowerCut ? " with its power" : "")")
         let wasLeader = nodes[node].replica.role == .leader
         if isPowerCut, let next = nodes[node].writes.first, generator.chance(60) {
@@ -175,6 +177,7 @@ extension Cluster {
         } catch {
             throw Violation("node \(node + 1) does not start again: \(error)")
         }
+        try traceStart(node)
         revocations.restarted(node)
         schedule(.tick(node, run: nodes[node].run), in: 0)
     }

@@ -7,14 +7,14 @@ import Store
 
 /// The network: it loses, repeats, delays, reorders and cuts, and remembers everything.
 extension Cluster {
-    mutating func transmit(_ message: Message) {
+    mutating func transmit(_ message: Message) throws {
         statistics.messages += 1
         let isLost = !isQuiet && generator.chance(options.lossPercent)
         let isDoubled = !isQuiet && generator.chance(options.doublePercent)
         for _ in 0..<(isLost ? 0 : isDoubled ? 2 : 1) {
             queue.push(.message(message), at: arrival(of: message, delayMax: options.delayMax))
         }
-        if !isQuiet { makeTrouble(message) }
+        if !isQuiet { try makeTrouble(message) }
     }
 
     private mutating func arrival(of message: Message, delayMax: UInt64) -> UInt64 {
@@ -38,7 +38,7 @@ extension Cluster {
     }
 
     /// Old messages, forged ones, and voters that die right behind their word.
-    private mutating func makeTrouble(_ message: Message) {
+    private mutating func makeTrouble(_ message: Message) throws {
         if options.replayPercent > 0 {
             sent.append(message)
             if generator.chance(options.replayPercent) {
@@ -48,13 +48,14 @@ extension Cluster {
             }
         }
         if generator.chance(options.forgeryPercent), let forged = forge() {
+            reference.allow(forged)
             schedule(.message(forged), in: generator.number(below: 50 * Span.millisecond))
             statistics.note("message forged")
         }
         if case .voteReply(true) = message.kind, generator.chance(options.voterCrashPercent) {
             statistics.note("crash behind a vote")
             let delay = Span.millisecond / 2 + generator.number(below: 5 * Span.millisecond)
-            crash(place(message.from), isPowerCut: true, restartIn: delay)
+            try crash(place(message.from), isPowerCut: true, restartIn: delay)
         }
     }
 
@@ -66,6 +67,7 @@ extension Cluster {
         let path = "snapshot \(snapshotCount)"
         try nodes[node].replica.store.base.checkpoint(to: path)
         let copy = Replica.snapshotMessage(message, of: nodes[node].replica.store.metadata)
+        reference.allow(copy)
         let isLost = !isQuiet && generator.chance(options.lossPercent)
         let report = WorldEvent.snapshotSent(
             node,

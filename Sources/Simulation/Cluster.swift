@@ -73,6 +73,7 @@ package struct Cluster {
 
     var clients: Clients
     var raft = RaftChecker()
+    var reference: ReferenceModel
     var revocations: RevocationChecker
     /// State digests by applied index.
     var digests: [LogIndex: UInt64] = [:]
@@ -87,6 +88,9 @@ package struct Cluster {
         self.plan = plan ?? Plan(options, seed: seed)
         generator = SplitMix64(seed: seed ^ 0x776F_726C_64)
         clients = Clients(options)
+        reference = ReferenceModel(
+            electionTimeoutNanoseconds: options.raft.electionTimeoutNanoseconds
+        )
         revocations = RevocationChecker(options)
         let voters = (1...options.voters).map { MemberID(UInt64($0)) }
         for number in 1...(options.voters + options.spares) {
@@ -104,6 +108,7 @@ package struct Cluster {
                     time: 0
                 )
             )
+            try traceStart(number - 1)
             schedule(.tick(number - 1, run: 0), in: generator.number(below: Span.millisecond))
         }
         for index in self.plan.items.indices { queue.push(.plan(index), at: self.plan.items[index].at) }

@@ -17,6 +17,8 @@ final class SimulatedNode {
     var base: MemoryStore
     var storage: MemberStorage<SimulatedDisk>
     var replica: Replica
+    /// What the run began with.
+    var recovery: Recovery
     var mount: SimulatedMount
     var clock: SimulatedClock
 
@@ -52,7 +54,7 @@ final class SimulatedNode {
         self.base = base
         self.clock = clock
         let started = try Self.start(id, disk, base, voters, options, seed, clock, time)
-        (storage, replica) = started
+        (storage, replica, recovery) = started
         mount = SimulatedMount(base, options)
     }
 }
@@ -93,7 +95,7 @@ extension SimulatedNode {
         _ seed: UInt64,
         _ clock: SimulatedClock,
         _ time: UInt64
-    ) throws -> (MemberStorage<SimulatedDisk>, Replica) {
+    ) throws -> (MemberStorage<SimulatedDisk>, Replica, Recovery) {
         var records = try RecordStore(base, revokedTogetherMax: options.revokedTogetherMax)
         let group = GroupConfiguration(index: 0, voters: voters.map(\.rawValue))
         try records.bootstrap(group)
@@ -109,22 +111,23 @@ extension SimulatedNode {
                 spareSegmentsMax: 1
             )
         )
+        let recovery = try storage.recovery(over: records.metadata)
         var replica = Replica(
             records,
             member: id,
-            recovery: try storage.recovery(over: records.metadata),
+            recovery: recovery,
             options: options.raft,
             limits: options.limits,
             seed: seed,
             now: clock.monotonic(at: time)
         )
         replica.journal = []
-        return (storage, replica)
+        return (storage, replica, recovery)
     }
 
     /// Comes back with what the crash has left.
     func restart(_ options: WorldOptions, seed: UInt64, time: UInt64) throws {
-        (storage, replica) = try Self.start(
+        (storage, replica, recovery) = try Self.start(
             id, disk, base, [], options, seed, clock, time
         )
         mount = SimulatedMount(base, options)

@@ -30,7 +30,6 @@ extension Room {
         ),
         Room(name: "Log", isQuiet: true, imports: [], edges: logEdges),
         Room(name: "Raft", isQuiet: true, imports: []),
-        Room(name: "Simulation", isQuiet: true, imports: ["Raft"]),
         Room(
             name: "Store",
             isQuiet: true,

@@ -74,7 +74,10 @@ struct RevocationChecker {
             )
         }
         guard shown == .content else { return }
-        if let gone = seenGone[node]?[session], gone < startedAt, acknowledgedAt[session] != nil {
+        // What is cached of an open file goes a moment after the state has changed.
+        if let gone = seenGone[node]?[session], gone + nameSlack < startedAt,
+            acknowledgedAt[session] != nil
+        {
             throw Violation("node \(node + 1) has shown s\(session) to be gone, and shows it again")
         }
         seenLive[node, default: []].insert(session)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Raft
+package import Raft
 
 /// Raft as the thesis has it, as a relation: which transitions are allowed, not which one is made.
 ///
@@ -60,6 +60,12 @@ package struct ReferenceModel {
             }
             members[place].isUp = false
         }
+    }
+
+    /// Lets a message arrive that nobody sent and somebody could have, or that travels in another
+    /// form than it was sent in.
+    package mutating func allow(_ message: Message) {
+        sent.insert(Digest.of(message))
     }
 
     func place(_ id: MemberID) -> Int? { members.firstIndex { $0.id == id } }
