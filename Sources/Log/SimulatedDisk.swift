@@ -41,6 +41,14 @@ package final class SimulatedDisk: Disk {
             self.errno = errno
             self.bytesWritten = bytesWritten
         }
+
+        /// The next call of a verb fails as that of a broken device does.
+        package static func brokenDevice(
+            _ operation: DiskOperation,
+            bytesWritten: Int = 0
+        ) -> Fault {
+            Fault(operation, errno: EIO, bytesWritten: bytesWritten)
+        }
     }
 
     static let sectorSize = 512

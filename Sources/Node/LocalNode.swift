@@ -42,7 +42,7 @@ package final class LocalNode: Sendable {
         case shutdown
     }
 
-    /// Opens the directory, starts the threads and waits until the state has caught up with the log.
+    /// Opens the directory, starts the threads and waits until the log is applied.
     ///
     /// Throws ``NodeError`` and leaves nothing running where the directory is in use, damaged or
     /// incomplete.

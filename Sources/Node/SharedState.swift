@@ -3,8 +3,8 @@
 import Dispatch
 import FSMap
 import Identity
-import Raft
 import Logging
+import Raft
 import Replica
 import Store
 import Synchronization

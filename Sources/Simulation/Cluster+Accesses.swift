@@ -37,7 +37,8 @@ extension Cluster {
         guard isRunning(node, access.run), !isPaused(node, event) else { return }
         if access.kind == .readHeld { return try readHeld(access) }
         var access = access
-        let path = access.kind == .list ? ["sessions"] : ["sessions", Self.name(of: access.session)]
+        let path =
+            access.kind == .list ? ["sessions"] : ["sessions", Self.name(of: access.session)]
         while access.depth < path.count {
             let name = KernelCache.Name(parent: access.inode, name: path[access.depth])
             guard let cached = nodes[node].mount.kernel.entries[name] else {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Log
 import Raft
 import Replica
@@ -130,7 +129,7 @@ extension Cluster {
         nodes[node].isDiskBroken = true
         let verb: DiskOperation = dice & 1 == 0 ? .syncData : .write
         let written = Int(dice >> 8 % 512)
-        nodes[node].disk.fail(.init(verb, errno: EIO, bytesWritten: written))
+        nodes[node].disk.fail(.brokenDevice(verb, bytesWritten: written))
     }
 
     // MARK: - Crashes

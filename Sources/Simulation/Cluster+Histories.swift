@@ -6,7 +6,8 @@ import Replica
 /// What the clients saw, held against what one session at a time can do.
 extension Cluster {
     mutating func checkHistories() throws {
-        let report = clients.history.report(by: LinearizabilityChecker(SessionKey(), stepsMax: 200_000))
+        let checker = LinearizabilityChecker(SessionKey(), stepsMax: 200_000)
+        let report = clients.history.report(by: checker)
         if let violation = report.violations.first {
             throw Violation("s\(violation.key): \(violation.counterexample)")
         }

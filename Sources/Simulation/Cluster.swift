@@ -94,7 +94,8 @@ package struct Cluster {
         revocations = RevocationChecker(options)
         let voters = (1...options.voters).map { MemberID(UInt64($0)) }
         for number in 1...(options.voters + options.spares) {
-            let rate = 1000 - options.driftPerMille
+            let rate =
+                1000 - options.driftPerMille
                 + generator.number(below: 2 * options.driftPerMille + 1)
             let base = try MemoryStore(volume: volume, path: "n\(number)")
             nodes.append(
@@ -111,7 +112,7 @@ package struct Cluster {
             try traceStart(number - 1)
             schedule(.tick(number - 1, run: 0), in: generator.number(below: Span.millisecond))
         }
-        for index in self.plan.items.indices { queue.push(.plan(index), at: self.plan.items[index].at) }
+        for (index, item) in self.plan.items.enumerated() { queue.push(.plan(index), at: item.at) }
     }
 
     // MARK: - Running
@@ -194,8 +195,8 @@ package struct Cluster {
 
     private mutating func tick(_ node: Int, _ run: Int, _ event: WorldEvent) throws {
         guard isRunning(node, run) else { return }
-        let interval = options.raft.tickNanoseconds
-        schedule(event, in: interval - Span.millisecond / 2 + generator.number(below: Span.millisecond))
+        let early = options.raft.tickNanoseconds - Span.millisecond / 2
+        schedule(event, in: early + generator.number(below: Span.millisecond))
         guard nodes[node].pausedUntil <= time else { return }
         try step(node, .tick)
     }

@@ -7,6 +7,7 @@ import Identity
 ///
 /// Whatever came with a time is believed for ever, so that only invalidations can save it.
 package struct KernelCache {
+    /// A name in a directory.
     package struct Name: Hashable, Comparable {
         package var parent: UInt64
         package var name: String
@@ -22,6 +23,7 @@ package struct KernelCache {
         }
     }
 
+    /// A line of a listing.
     package struct Line: Equatable {
         package var name: String
         package var number: UInt64

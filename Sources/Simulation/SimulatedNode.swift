@@ -128,7 +128,14 @@ extension SimulatedNode {
     /// Comes back with what the crash has left.
     func restart(_ options: WorldOptions, seed: UInt64, time: UInt64) throws {
         (storage, replica, recovery) = try Self.start(
-            id, disk, base, [], options, seed, clock, time
+            id,
+            disk,
+            base,
+            [],
+            options,
+            seed,
+            clock,
+            time
         )
         mount = SimulatedMount(base, options)
         isUp = true

@@ -44,7 +44,7 @@ struct RaftChecker {
                 }
             } else {
                 guard entry.index == committedMax + 1 else {
-                    throw Violation("\(id) applies \(entry.index) and nobody has seen the one before")
+                    throw Violation("\(id) applies \(entry.index), with a gap before it")
                 }
                 committed.append(entry)
                 knownInTerm.append(term)
