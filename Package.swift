@@ -159,6 +159,12 @@ if !quietOnly {
             path: "Benchmarks/putbench",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "raftbench",
+            dependencies: ["Raft"],
+            path: "Benchmarks/raftbench",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "NodeTests",
             dependencies: ["Node", "Identity", "Store", "Log", "Samples"],

@@ -3,11 +3,11 @@
 # Measures brokerfs beside other file systems, against its own size, and beside PostgreSQL. Needs
 # root: it mounts, and the cold operations drop the machine's caches.
 #   dev/bench.sh                     every step, with its defaults
-#   dev/bench.sh STEP [OPTION…]      one of files, requests, puts, scale, revoke, postgres; OPTIONs
+#   dev/bench.sh STEP [OPTION…]      one of files, requests, puts, scale, revoke, raft, postgres; OPTIONs
 #                                    are those of Benchmarks/run.py, scale.py, revoke.py, postgres.py
 # Binaries that are built already are measured with BROKERFS_BENCH_BINARIES=DIRECTORY.
 . "$(dirname "$0")/common.sh"
-steps=(files requests puts scale revoke postgres)
+steps=(files requests puts scale revoke raft postgres)
 if [ $# -gt 0 ]; then
     [[ " ${steps[*]} " == *" $1 "* ]] || fatal "no step $1; there are: ${steps[*]}"
     steps=("$1")
@@ -19,6 +19,8 @@ bin=${BROKERFS_BENCH_BINARIES-}
 if [ -z "$bin" ]; then
     swift build --configuration release --product brokerfs >&2
     swift build --configuration release --product putbench >&2
+    swift build --configuration release --product raftbench >&2
+    swift build --configuration release --product brokerfs-sim >&2
     bin=$(swift build --configuration release --show-bin-path)
 fi
 # One user measures what many would do.
@@ -50,6 +52,15 @@ puts() {
 
 scale() { python3 Benchmarks/scale.py --binary "$bin/brokerfs" --write $document "$@"; }
 revoke() { python3 Benchmarks/revoke.py --binary "$bin/brokerfs" --write $document "$@"; }
+# The Raft core alone, and whole simulated clusters.
+raft() {
+    place=$(mktemp -d "$PWD/Benchmarks/build/raft-XXXXXX")
+    trap 'rm -rf -- "$place"' EXIT
+    "$bin/raftbench" 5 100000 >"$place/raft.jsonl"
+    "$bin/brokerfs-sim" --seed 1 --runs 1000 >"$place/sim.txt"
+    python3 Benchmarks/raft.py "$place/raft.jsonl" "$place/sim.txt" $document
+}
+
 postgres() {
     if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
         log "step postgres is left out: apt-get install postgresql"

@@ -33,7 +33,7 @@ package struct Recovery: Equatable, Sendable {
 /// INVARIANT: nothing that depends on a write leaves before the write is durable.
 /// INVARIANT: appliedIndex <= handedIndex <= min(commitIndex, durable index) <= last index.
 /// INVARIANT: what is committed is never truncated; a leader never truncates.
-package struct Member<Generator: RandomNumberGenerator & Sendable>: Sendable {
+package struct Member: Sendable {
     package let id: MemberID
     package let options: Options
     package internal(set) var role = Role.follower
@@ -51,7 +51,8 @@ package struct Member<Generator: RandomNumberGenerator & Sendable>: Sendable {
     var handedIndex: LogIndex
     var durability: Durability
 
-    var generator: Generator
+    /// Whatever its type, which is not the member's: a generic one would be slower at everything.
+    var generator: any RandomNumberGenerator & Sendable
     /// Tells this run's clock readings from those of another.
     let run: UInt64
     let startedAt: UInt64
@@ -78,7 +79,7 @@ package struct Member<Generator: RandomNumberGenerator & Sendable>: Sendable {
         id: MemberID,
         recovery: Recovery,
         options: Options = Options(),
-        generator: Generator,
+        generator: some RandomNumberGenerator & Sendable,
         now: UInt64
     ) {
         precondition(

@@ -16,7 +16,7 @@ package struct MemberStep: Sendable {
     package var configuration: Configuration
 
     /// What went in and came out, and how the member looks now.
-    init<G>(at: UInt64, _ input: Input, _ effects: [Effect], _ member: Member<G>) {
+    init(at: UInt64, _ input: Input, _ effects: [Effect], _ member: Member) {
         self.at = at
         self.input = input
         self.effects = effects

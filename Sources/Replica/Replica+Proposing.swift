@@ -126,8 +126,12 @@ extension Replica {
     // MARK: - What a leader proposes itself
 
     /// A history without a name gets one; it tells it from every other history.
+    ///
+    /// Asked for again with every tick, because a proposal may be refused or lost.
     mutating func beginHistory() {
-        guard member.role == .leader, store.metadata.serverVersion == 0 else { return }
+        guard hasLease(at: now), store.metadata.serverVersion == 0, stopReason == nil,
+            waiting.isEmpty, !isBatchUnderWay
+        else { return }
         let name = UInt64.random(in: 1...(.max), using: &generator)
         propose(.beginHistory(serverVersion: name))
     }

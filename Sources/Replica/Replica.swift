@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Identity
-package import Log
+import Log
 package import Raft
 package import Store
 
@@ -38,7 +38,7 @@ package struct ReplicaLimits: Sendable {
 /// INVARIANT: the member learns that an entry is applied after readers can see it, never before.
 package struct Replica: Sendable {
     package internal(set) var store: RecordStore
-    var member: Member<SplitMix64>
+    var member: Member
     let limits: ReplicaLimits
     var generator: SplitMix64
     var now: UInt64
@@ -184,6 +184,7 @@ package struct Replica: Sendable {
             nextTickAt = now + member.options.tickNanoseconds
             drive(.tick)
         }
+        beginHistory()
         maintain()
     }
 
@@ -213,5 +214,5 @@ package struct Replica: Sendable {
     package var isApplyingInSteps: Bool { stepsCount > 0 }
 
     /// What the member says of itself, for checkers.
-    package var observation: Member<SplitMix64> { member }
+    package var observation: Member { member }
 }

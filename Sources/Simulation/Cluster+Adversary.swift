@@ -21,7 +21,7 @@ extension Cluster {
         return Message(from: member.id, to: nodes[to].id, term: member.term, kind: kind)
     }
 
-    private mutating func forgedKind(_ member: Member<SplitMix64>) -> Message.Kind? {
+    private mutating func forgedKind(_ member: Member) -> Message.Kind? {
         let stamp = Stamp(round: 0, clock: 0)
         if member.role == .leader {
             guard generator.chance(80) else {
@@ -35,7 +35,7 @@ extension Cluster {
 
     /// Any part of the leader's log, with any commit index it has had.
     private mutating func forgedAppend(
-        _ member: Member<SplitMix64>,
+        _ member: Member,
         _ stamp: Stamp
     ) -> Append? {
         let held = member.entries(from: member.firstIndex, bytesMax: .max)

@@ -24,7 +24,7 @@ struct Checker {
     var committedMax: LogIndex { LogIndex(committed.count) }
 
     /// Election Safety and Leader Completeness.
-    mutating func noteLeader<G>(_ member: Member<G>) throws(Violation) {
+    mutating func noteLeader(_ member: Member) throws(Violation) {
         if let other = leaders[member.term], other != member.id {
             throw Violation("\(other) and \(member.id) lead in term \(member.term)")
         }
@@ -44,8 +44,8 @@ struct Checker {
     }
 
     /// State Machine Safety, from the commit on.
-    mutating func noteCommit<G>(
-        _ member: Member<G>,
+    mutating func noteCommit(
+        _ member: Member,
         through index: LogIndex,
         at time: Int
     ) throws(Violation) {
@@ -84,7 +84,7 @@ struct Checker {
     }
 
     /// What was committed before the reading is applied.
-    func checkFreshness<G>(_ member: Member<G>, asOf time: Int) throws(Violation) {
+    func checkFreshness(_ member: Member, asOf time: Int) throws(Violation) {
         let least = history.last { $0.time < time }?.index ?? 0
         guard member.appliedIndex >= least else {
             throw Violation("\(member.id) calls itself fresh and misses a commit")
@@ -92,7 +92,7 @@ struct Checker {
     }
 
     /// Log Matching: where two logs have the same term, they are the same up to there.
-    func checkLogs<G>(_ members: [Member<G>]) throws(Violation) {
+    func checkLogs(_ members: [Member]) throws(Violation) {
         for (place, member) in members.enumerated() {
             for other in members.dropFirst(place + 1) { try checkLogs(member, other) }
             let held = member.entries(from: member.firstIndex, bytesMax: .max)
@@ -104,7 +104,7 @@ struct Checker {
         }
     }
 
-    private func checkLogs<G>(_ left: Member<G>, _ right: Member<G>) throws(Violation) {
+    private func checkLogs(_ left: Member, _ right: Member) throws(Violation) {
         let first = max(left.firstIndex, right.firstIndex)
         let pairs = Array(
             zip(

@@ -22,7 +22,7 @@ struct Fuzz {
     static let me = MemberID(1)
 
     var generator: SeededGenerator
-    var member: Member<SeededGenerator>
+    var member: Member
     var storage: Storage
     var writes: [Write] = []
     var now: UInt64 = 1_000_000_000
@@ -45,7 +45,7 @@ struct Fuzz {
         _ storage: Storage,
         _ generator: inout SeededGenerator,
         _ now: UInt64
-    ) -> Member<SeededGenerator> {
+    ) -> Member {
         var options = Options()
         options.electionTicks = 4
         options.inFlightMessagesMax = 2

@@ -4,7 +4,7 @@
 
 /// One member of a group whose other members are played by the test.
 struct Rig {
-    var member: Member<FixedGenerator>
+    var member: Member
     var now: UInt64 = 1_000_000_000
     /// What came out of the last step.
     var effects: [Effect] = []

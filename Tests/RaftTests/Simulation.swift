@@ -23,7 +23,7 @@ struct Simulation {
     }
 
     struct Node {
-        var member: Member<SeededGenerator>
+        var member: Member
         var storage: Storage
         /// How often it has been started; events of an earlier run are void.
         var run = 0
@@ -83,7 +83,7 @@ struct Simulation {
         _ id: MemberID,
         _ storage: Storage,
         _ rate: Int
-    ) -> Member<SeededGenerator> {
+    ) -> Member {
         trace.note(.started(id, at: clock(rate, at: time), storage.recovery))
         return Member(
             id: id,

@@ -9,7 +9,7 @@ import Simulation
 /// state machines apply at once unless they are held.
 struct Stage {
     struct Player {
-        var member: Member<FixedGenerator>
+        var member: Member
         var storage: Storage
         var isUp = true
         var isDiskSlow = false

@@ -17,7 +17,7 @@ struct RaftChecker {
     var leadersCount: Int { leaders.count }
 
     /// Election Safety and Leader Completeness.
-    mutating func noteLeader<G>(_ member: Member<G>) throws(Violation) {
+    mutating func noteLeader(_ member: Member) throws(Violation) {
         if let other = leaders[member.term], other != member.id {
             throw Violation("\(other) and \(member.id) lead in term \(member.term)")
         }
@@ -63,15 +63,15 @@ struct RaftChecker {
     mutating func forget(_ id: MemberID) { applied[id] = nil }
 
     /// Log Matching, and that what is committed is held by whoever knows of it.
-    func checkLogs<G>(_ members: [Member<G>]) throws(Violation) {
+    func checkLogs(_ members: [Member]) throws(Violation) {
         for (place, member) in members.enumerated() {
             for other in members.dropFirst(place + 1) { try checkLogs(member, other) }
             try checkHeld(member, through: min(member.commitIndex, committedMax), "")
         }
     }
 
-    private func checkHeld<G>(
-        _ member: Member<G>,
+    private func checkHeld(
+        _ member: Member,
         through last: LogIndex,
         _ role: String
     ) throws(Violation) {
@@ -83,7 +83,7 @@ struct RaftChecker {
     }
 
     /// Where two logs have the same term, they are the same up to there.
-    private func checkLogs<G>(_ left: Member<G>, _ right: Member<G>) throws(Violation) {
+    private func checkLogs(_ left: Member, _ right: Member) throws(Violation) {
         let first = max(left.firstIndex, right.firstIndex)
         let pairs = Array(
             zip(

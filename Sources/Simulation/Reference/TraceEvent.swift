@@ -39,7 +39,7 @@ package struct Observation: Equatable, Sendable {
     }
 
     /// Looks at a member.
-    package init<G>(_ member: Member<G>) {
+    package init(_ member: Member) {
         self.init(
             role: member.role,
             term: member.term,
