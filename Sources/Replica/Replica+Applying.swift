@@ -151,7 +151,7 @@ extension Replica {
             if first.position == LogPosition(index: entry.index, term: entry.term) {
                 reply(first, result.mapError(ProposalError.refused))
             } else {
-                reply(first, .failure(.notWritable(reason: "another leader took its place")))
+                replyLost(first)
             }
         }
     }

@@ -80,6 +80,9 @@ extension Replica {
             preconditionFailure("only what was offered is accepted")
         }
         self.offered = nil
+        // What an earlier term put there is not in a leader's log: it is lost.
+        for lost in inFlight where lost.position.index >= first { replyLost(lost) }
+        inFlight.removeAll { $0.position.index >= first }
         for (offset, proposal) in offered.proposals.enumerated() {
             var proposal = proposal
             proposal.position = LogPosition(index: first + LogIndex(offset), term: term)
@@ -100,6 +103,11 @@ extension Replica {
     mutating func reply(_ proposal: Pending, _ result: Result<Applied, ProposalError>) {
         guard let id = proposal.id, !proposal.isAnswered else { return }
         actions.append(.reply(id, result))
+    }
+
+    /// Answers for what has another leader's entry in its place.
+    mutating func replyLost(_ proposal: Pending) {
+        reply(proposal, .failure(.notWritable(reason: "another leader took its place")))
     }
 
     mutating func answerOverdue() {

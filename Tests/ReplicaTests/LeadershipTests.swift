@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Identity
+import Raft
+import Replica
+import Store
+import Testing
+
+/// A replica that gains and loses the leadership, or whose disk and state fail while it leads.
+@Suite struct LeadershipTests {
+    private var trio: Trio
+    private let base = MemoryStore()
+
+    init() throws {
+        trio = try Trio(base)
+        trio.lead()
+    }
+
+    private var replica: Replica { trio.replica }
+
+    private func append(
+        after previous: LogPosition,
+        _ entries: [Entry],
+        commit: LogIndex
+    ) -> Message.Kind {
+        let stamp = Stamp(round: 1, clock: 1)
+        return .append(Append(previous: previous, entries: entries, commit: commit, stamp: stamp))
+    }
+
+    @Test("it leads with the help of a majority")
+    func leads() {
+        #expect(replica.role == .leader)
+        #expect(replica.isWritable(now: trio.owner.now))
+        #expect(replica.appliedIndex == 2)
+    }
+
+    @Test("what an earlier term left in flight does not stand between a change and its answer")
+    mutating func leadsAgain() throws {
+        trio.isPeerUp = false
+        try trio.propose(10...13)
+        #expect(replica.lastIndex == 6)
+
+        // Member 3 has led meanwhile, without having seen any of it, and hands over again.
+        let second = Entry(term: 2, index: 3, content: .empty)
+        trio.hear(append(after: LogPosition(index: 2, term: 1), [second], commit: 2), term: 2)
+        #expect(replica.role == .follower)
+        trio.isPeerUp = true
+        trio.hear(.timeoutNow, term: 2)
+        #expect(replica.role == .leader && replica.term == 3)
+        #expect(replica.appliedIndex == 4)
+
+        try trio.propose(20...20)
+        #expect(replica.appliedIndex == 5)
+        #expect(trio.replies.last == "reply 20 success")
+        try trio.propose(21...21)
+        let lost = (10...13).map {
+            "reply \($0) notWritable(reason: \"another leader took its place\")"
+        }
+        #expect(trio.replies == lost + ["reply 20 success", "reply 21 success"])
+    }
+}
