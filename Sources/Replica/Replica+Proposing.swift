@@ -134,8 +134,9 @@ extension Replica {
     /// Lets time pass in the state: a command, so that every node does the same.
     mutating func maintain() {
         let next = lastMaintenance?.adding(seconds: limits.maintenanceSeconds)
-        guard isWritable(now: now),
-            next.map({ wall >= $0 || wall.seconds < $0.seconds - 3600 }) ?? true
+        guard next.map({ wall >= $0 || wall.seconds < $0.seconds - 3600 }) ?? true,
+            // Where nothing moves, one is enough.
+            !waiting.contains(where: { $0.id == nil }), isWritable(now: now)
         else { return }
         lastMaintenance = wall
         let kind = Command.Kind.maintain(

@@ -188,8 +188,10 @@ package struct Replica: Sendable {
 
     // MARK: - What the owner may ask
 
-    /// Requests without an answer yet.
-    package var pendingCount: Int { waiting.count + inFlight.count { !$0.isAnswered } }
+    /// Requests without an answer yet; what the leader proposes itself is nobody's request.
+    package var pendingCount: Int {
+        waiting.count { $0.id != nil } + inFlight.count { $0.id != nil && !$0.isAnswered }
+    }
 
     package var isStopped: Bool { stopReason != nil }
     package var id: MemberID { member.id }

@@ -58,4 +58,22 @@ import Testing
         }
         #expect(trio.replies == lost + ["reply 20 success", "reply 21 success"])
     }
+
+    @Test("on a full disk what a leader proposes itself neither heaps up nor is waited for")
+    mutating func ownProposals() throws {
+        var owner = try Owner(MemoryStore())
+        let json = Array(#"{"user_id":"alice","expires_at":"2027-01-15T08:00:10Z"}"#.utf8)
+        let write = try Document.parse(json, type: .session, id: "s1")
+        _ = owner.step(.propose([Proposal(id: ProposalID(1), kind: .put([write]))]))
+        _ = owner.step(.persistFailed(.noSpace))
+        for second in Int64(1)...20 {
+            owner.wall = Timestamp(seconds: 1_800_000_000 + second)
+            owner.now += 1_000_000_000
+            _ = owner.step(.tick)
+        }
+        // The change has been answered for, so a node that shuts down waits for nobody.
+        #expect(owner.replica.pendingCount == 0)
+        _ = owner.step(.persisted(through: 4))
+        #expect(owner.step(.warned) == ["applied", "persist 5 4...4", "prepare"])
+    }
 }
