@@ -73,9 +73,7 @@ extension Replica {
 
     mutating func receivePersistFailed(_ failure: PersistFailure) {
         switch failure {
-        case .stopped(let reason):
-            stop(reason)
-            drive(.writeFailed)
+        case .stopped(let reason): stop(reason)
         case .noSpace:
             guard !isOutOfSpace else { return }
             isOutOfSpace = true
@@ -100,6 +98,8 @@ extension Replica {
         committed = []
         visible = nil
         actions.append(.stop(reason: reason))
+        // A leader that cannot apply is none, and whoever led instead would not be heard.
+        drive(.writeFailed)
     }
 
     // MARK: - Freshness

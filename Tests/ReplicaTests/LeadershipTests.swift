@@ -59,6 +59,18 @@ import Testing
         #expect(trio.replies == lost + ["reply 20 success", "reply 21 success"])
     }
 
+    @Test("a state that cannot be written ends the leadership")
+    mutating func brokenState() throws {
+        base.failNext(.write, with: .io("broken"))
+        try trio.propose(10...10)
+        #expect(trio.replies == ["reply 10 stopped"])
+        #expect(replica.isStopped)
+        #expect(replica.role == .stopped)
+        let count = trio.sent.count
+        trio.pass(ticks: 5)
+        #expect(trio.sent.count == count)
+    }
+
     @Test("on a full disk what a leader proposes itself neither heaps up nor is waited for")
     mutating func ownProposals() throws {
         var owner = try Owner(MemoryStore())
