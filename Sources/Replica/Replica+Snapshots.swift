@@ -18,6 +18,12 @@ extension Replica {
         return message
     }
 
+    /// Takes a message; a snapshot has to come with its state.
+    mutating func receive(_ message: Message) {
+        if case .snapshot = message.kind { return }
+        drive(.receive(message))
+    }
+
     /// Takes a state that has come whole; one that is not what its message says is not taken.
     mutating func receiveSnapshot(_ message: Message, _ state: RecordStore) {
         guard case .snapshot(let snapshot) = message.kind,

@@ -160,7 +160,7 @@ package struct Replica: Sendable {
         case .read(let id): receiveRead(id)
         case .changeMembership(let id, let change): receiveMembershipChange(id, change)
         case .transferLeadership(let target): drive(.transferLeadership(to: target))
-        case .receive(let message): drive(.receive(message))
+        case .receive(let message): receive(message)
         case .receiveSnapshot(let message, let state): receiveSnapshot(message, state)
         case .prepare: prepareAhead()
         case .persisted(let number): receivePersisted(through: number)

@@ -71,6 +71,15 @@ import Testing
         #expect(trio.sent.count == count)
     }
 
+    @Test("a snapshot that comes without its state is not taken")
+    mutating func bareSnapshot() throws {
+        let group = Configuration(voters: [MemberID(1), MemberID(2), MemberID(3)])
+        let position = LogPosition(index: 100, term: 2)
+        trio.hear(.snapshot(Snapshot(position: position, configuration: group)), term: 2)
+        #expect(replica.lastIndex == 2)
+        #expect(replica.appliedIndex == 2)
+    }
+
     @Test("on a full disk what a leader proposes itself neither heaps up nor is waited for")
     mutating func ownProposals() throws {
         var owner = try Owner(MemoryStore())
