@@ -122,9 +122,11 @@ extension Replica {
         let outcomes = prepared.outcomes
         actions.append(.applied(outcomes.flatMap(\.effects), outcomes.flatMap(\.changes)))
         let complete = outcomes.prefix { $0.isComplete }
+        var answeredCount = 0
         for (entry, outcome) in zip(committed, complete) {
-            answer(entry, total(outcome.result))
+            answer(entry, total(outcome.result), &answeredCount)
         }
+        inFlight.removeFirst(answeredCount)
         if let step = outcomes.last, !step.isComplete, case .success(let applied) = step.result {
             stepsCount += applied.count
         }
@@ -144,10 +146,19 @@ extension Replica {
     }
 
     /// Answers whoever proposed an entry, and those whose place it has taken.
-    private mutating func answer(_ entry: Entry, _ result: Result<Applied, CommandError>) {
+    ///
+    /// Those in flight who are done with are counted, and removed by the caller, all at once.
+    private mutating func answer(
+        _ entry: Entry,
+        _ result: Result<Applied, CommandError>,
+        _ answeredCount: inout Int
+    ) {
         retainedBytes += entry.sizeBytes
-        while let first = inFlight.first, first.position.index <= entry.index {
-            inFlight.removeFirst()
+        while answeredCount < inFlight.count,
+            inFlight[answeredCount].position.index <= entry.index
+        {
+            let first = inFlight[answeredCount]
+            answeredCount += 1
             if first.position == LogPosition(index: entry.index, term: entry.term) {
                 reply(first, result.mapError(ProposalError.refused))
             } else {

@@ -35,7 +35,7 @@ extension Replica {
         guard isWritable(now: now) else {
             return .notWritable(reason: "the group has not confirmed this leader lately")
         }
-        return pendingCount < limits.proposalsMax ? nil : .busy
+        return waiting.count + inFlight.count < limits.proposalsMax ? nil : .busy
     }
 
     mutating func receiveMembershipChange(_ id: ProposalID, _ change: Raft.MembershipChange) {
