@@ -75,11 +75,13 @@ extension Replica {
         switch failure {
         case .stopped(let reason): stop(reason)
         case .noSpace:
-            guard !isOutOfSpace else { return }
             isOutOfSpace = true
-            // What has no place in the log never happened; what has one waits for room.
-            for proposal in waiting { reply(proposal, .failure(.noSpace)) }
-            waiting = []
+            // What has no place in the log never happened; what has one waits for room, and so
+            // do revocations.
+            let refused = waiting.filter { $0.command?.isNarrowing != true }
+            waiting.removeAll { $0.command?.isNarrowing != true }
+            for proposal in refused { reply(proposal, .failure(.noSpace)) }
+            // Again each time: whoever was asked before may not have been able to.
             drive(.transferLeadership(to: nil))
         }
     }

@@ -80,6 +80,34 @@ import Testing
         #expect(replica.appliedIndex == 2)
     }
 
+    @Test("a leader without room goes on looking for a successor")
+    mutating func handsOverAgain() throws {
+        trio.isPeerDiskUp = false
+        trio.isDiskUp = false
+        try trio.propose(10...10)
+        trio.feed(.persistFailed(.noSpace))
+        trio.pass(ticks: 12)
+        #expect(replica.role == .leader)
+        #expect(!trio.sent.contains { $0.kind == .timeoutNow })
+
+        trio.isPeerDiskUp = true
+        trio.pass(ticks: 2)
+        trio.feed(.persistFailed(.noSpace))
+        #expect(trio.sent.contains { $0.kind == .timeoutNow })
+    }
+
+    @Test("a full disk refuses what waits, revocations excepted")
+    mutating func waitingRevocation() throws {
+        trio.isPeerUp = false
+        trio.isDiskUp = false
+        try trio.propose(10...10)
+        try trio.propose(11...11)
+        let revocation = Command.Kind.revoke(.session("s1"), reason: "")
+        trio.feed(.propose([Proposal(id: ProposalID(12), kind: revocation)]))
+        trio.feed(.persistFailed(.noSpace))
+        #expect(trio.replies == ["reply 11 noSpace"])
+    }
+
     @Test("on a full disk what a leader proposes itself neither heaps up nor is waited for")
     mutating func ownProposals() throws {
         var owner = try Owner(MemoryStore())
