@@ -131,6 +131,14 @@ extension Replica {
         propose(.beginHistory(serverVersion: name))
     }
 
+    /// Begins it where that was refused before, because the leadership was being handed over.
+    mutating func beginHistoryLate() {
+        guard store.metadata.serverVersion == 0, waiting.isEmpty, inFlight.isEmpty,
+            hasLease(at: now), store.metadata.appliedIndex == member.commitIndex
+        else { return }
+        beginHistory()
+    }
+
     /// Lets time pass in the state: a command, so that every node does the same.
     mutating func maintain() {
         let next = lastMaintenance?.adding(seconds: limits.maintenanceSeconds)

@@ -182,6 +182,7 @@ package struct Replica: Sendable {
         if now >= nextTickAt {
             nextTickAt = now + member.options.tickNanoseconds
             drive(.tick)
+            beginHistoryLate()
         }
         maintain()
     }

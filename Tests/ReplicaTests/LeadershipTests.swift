@@ -96,6 +96,22 @@ import Testing
         #expect(trio.sent.contains { $0.kind == .timeoutNow })
     }
 
+    @Test("a history that could not begin while the leadership was handed over begins later")
+    mutating func beginsLater() throws {
+        trio = try Trio(MemoryStore())
+        trio.isWarning = false
+        trio.lead()
+        #expect(replica.commitIndex == 1)
+        #expect(replica.appliedIndex == 0)
+        trio.feed(.transferLeadership(to: MemberID(3)))
+        trio.isWarning = true
+        trio.feed(.warned)
+        #expect(replica.appliedIndex == 1)
+        trio.pass(ticks: 12)
+        #expect(replica.role == .leader && replica.term == 1)
+        #expect(replica.isWritable(now: trio.owner.now))
+    }
+
     @Test("a full disk refuses what waits, revocations excepted")
     mutating func waitingRevocation() throws {
         trio.isPeerUp = false
