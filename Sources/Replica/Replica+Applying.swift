@@ -172,7 +172,7 @@ extension Replica {
         let applied = store.metadata.appliedIndex
         guard placedReads.contains(where: { $0.index <= applied }) else { return }
         let result = Applied(recordVersion: store.metadata.recordVersion, count: 0)
-        for read in placedReads where read.index <= applied {
+        for (read, index) in placedReads where index <= applied {
             actions.append(.reply(read.id, .success(result)))
         }
         placedReads.removeAll { $0.index <= applied }

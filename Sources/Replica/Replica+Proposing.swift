@@ -47,8 +47,12 @@ extension Replica {
     }
 
     mutating func receiveRead(_ id: ProposalID) {
+        guard reads.count + placedReads.count < limits.readsMax else {
+            return actions.append(.reply(id, .failure(.busy)))
+        }
         let request = newRequest()
-        reads[request] = id
+        let deadline = now &+ limits.commitTimeoutNanoseconds
+        reads[request] = PendingRead(id: id, deadline: deadline)
         drive(.read(request))
     }
 
@@ -92,8 +96,8 @@ extension Replica {
     }
 
     mutating func refuse(_ request: RequestID, _ error: ProposalError) {
-        if let id = reads.removeValue(forKey: request) {
-            return actions.append(.reply(id, .failure(error)))
+        if let read = reads.removeValue(forKey: request) {
+            return actions.append(.reply(read.id, .failure(error)))
         }
         guard let offered, offered.request == request else { return }
         self.offered = nil
@@ -119,6 +123,22 @@ extension Replica {
         where inFlight[index].deadline <= now && !inFlight[index].isAnswered {
             reply(inFlight[index], .failure(.timedOut))
             inFlight[index].isAnswered = true
+        }
+        answerReads(.timedOut) { [now] in $0.deadline <= now }
+    }
+
+    /// Ends the reads that are meant, in the order of their names.
+    mutating func answerReads(
+        _ error: ProposalError,
+        where isMeant: (PendingRead) -> Bool
+    ) {
+        guard !reads.isEmpty || !placedReads.isEmpty else { return }
+        let ended = (reads.values + placedReads.map(\.read)).filter(isMeant)
+        guard !ended.isEmpty else { return }
+        reads = reads.filter { !isMeant($0.value) }
+        placedReads.removeAll { isMeant($0.read) }
+        for read in ended.sorted(by: { $0.id.rawValue < $1.id.rawValue }) {
+            actions.append(.reply(read.id, .failure(error)))
         }
     }
 

@@ -30,8 +30,9 @@ extension Replica {
             place(request, term: term, from: places.lowerBound)
         case .refused(let request, let refusal): refuse(request, ProposalError(refusal))
         case .readReady(let request, let index):
-            guard let id = reads.removeValue(forKey: request) else { return }
-            placedReads.append((id, index))
+            // One that took too long has its answer.
+            guard let read = reads.removeValue(forKey: request) else { return }
+            placedReads.append((read, index))
         case .stopped(let reason): stop("Raft: \(reason)")
         // Another leader decides: what is in flight is answered when its place is applied.
         case .uncertain: break
@@ -92,11 +93,7 @@ extension Replica {
         for proposal in inFlight + waiting { reply(proposal, .failure(.stopped)) }
         inFlight = []
         waiting = []
-        for id in reads.values.sorted(by: { $0.rawValue < $1.rawValue }) + placedReads.map(\.id) {
-            actions.append(.reply(id, .failure(.stopped)))
-        }
-        reads = [:]
-        placedReads = []
+        answerReads(.stopped) { _ in true }
         committed = []
         visible = nil
         actions.append(.stop(reason: reason))

@@ -9,12 +9,14 @@ package import Store
 package struct ReplicaLimits: Sendable {
     /// Proposals that wait for their place in the log.
     package var proposalsMax = 65_536
+    /// Reads that wait for their index, or until it is applied.
+    package var readsMax = 65_536
     /// Entries and bytes of one batch: one write and one sync here, one commit of the state.
     package var batchEntriesMax = 4096
     package var batchBytesMax = 4 << 20
     /// One encoded command; at most what the log takes as one entry.
     package var commandBytesMax = 4 << 20
-    /// A proposal without an answer after this long is answered with `timedOut`.
+    /// A proposal or a read without an answer after this long is answered with `timedOut`.
     package var commitTimeoutNanoseconds: UInt64 = 2_000_000_000
     /// How often expired records are looked for, seconds.
     package var maintenanceSeconds: Int64 = 1
@@ -55,8 +57,8 @@ package struct Replica: Sendable {
     var batchEnd: LogPosition?
     var nextRequest: UInt64 = 0
     /// Reads that wait for their index, and those that have it and wait until it is applied.
-    var reads: [RequestID: ProposalID] = [:]
-    var placedReads: [(id: ProposalID, index: LogIndex)] = []
+    var reads: [RequestID: PendingRead] = [:]
+    var placedReads: [(read: PendingRead, index: LogIndex)] = []
 
     /// Committed and not applied yet, in order.
     var committed: [Entry] = []
@@ -87,6 +89,12 @@ package struct Replica: Sendable {
         var deadline: UInt64
         var position = LogPosition(index: 0, term: 0)
         var isAnswered = false
+    }
+
+    /// A request to read what is new.
+    struct PendingRead: Sendable {
+        var id: ProposalID
+        var deadline: UInt64
     }
 
     /// What readers are being warned of, and what becomes visible then.

@@ -124,6 +124,33 @@ import Testing
         #expect(trio.replies == ["reply 11 noSpace"])
     }
 
+    @Test("a read is answered in the end, confirmed or not")
+    mutating func overdueReads() throws {
+        trio.isDiskUp = false
+        try trio.propose(10...10)
+        let reply = AppendReply(
+            outcome: .accepted(match: 3),
+            stamp: Stamp(round: 1, clock: 1),
+            reading: Reading(run: 3, clock: 1)
+        )
+        trio.hear(.appendReply(reply), term: 1)
+        // The others have it: it is committed, and not durable here.
+        #expect(replica.commitIndex == 3)
+        #expect(replica.appliedIndex == 2)
+        trio.feed(.read(ProposalID(11)))
+        trio.isPeerUp = false
+        trio.feed(.read(ProposalID(12)))
+        #expect(trio.replies.isEmpty)
+        trio.owner.now += 3_000_000_000
+        trio.feed(.tick)
+        #expect(trio.replies == (10...12).map { "reply \($0) timedOut" })
+        trio.isPeerUp = true
+        trio.catchUp()
+        trio.pass(ticks: 2)
+        #expect(trio.replies.count == 3)
+        #expect(replica.appliedIndex == 3)
+    }
+
     @Test("on a full disk what a leader proposes itself neither heaps up nor is waited for")
     mutating func ownProposals() throws {
         var owner = try Owner(MemoryStore())
