@@ -51,7 +51,8 @@ extension Replica {
             reply(proposal, .failure(.timedOut))
         }
         inFlight.removeAll { $0.position.index <= index }
-        drive(.persisted(through: number))
+        // More may have become durable while readers were told.
+        drive(.persisted(through: arrival.persisted ?? number))
     }
 }
 

@@ -80,6 +80,33 @@ import Testing
         #expect(replica.appliedIndex == 2)
     }
 
+    @Test("what becomes durable while readers are told of a snapshot is not forgotten")
+    mutating func persistedMeanwhile() throws {
+        let state = try RecordStore(base)
+        let snapshot = try #require(Snapshot(describing: state.metadata))
+        trio = try Trio(MemoryStore())
+        trio.isDiskUp = false
+        trio.isWarning = false
+        let message = Message(
+            from: MemberID(3),
+            to: MemberID(1),
+            term: 1,
+            kind: .snapshot(snapshot)
+        )
+        trio.feed(.receiveSnapshot(message, state))
+        let third = Entry(term: 1, index: 3, content: .empty)
+        trio.hear(append(after: snapshot.position, [third], commit: 2), term: 1)
+        #expect(trio.writes.map(\.number) == [1, 2])
+        trio.feed(.persisted(through: 1))
+        trio.feed(.persisted(through: 2))
+        trio.feed(.warned)
+        #expect(replica.appliedIndex == 2)
+        let matches = trio.sent.compactMap { message in
+            if case .appendReply(let reply) = message.kind { reply.outcome } else { nil }
+        }
+        #expect(matches == [.accepted(match: 2), .accepted(match: 3)])
+    }
+
     @Test("a leader without room goes on looking for a successor")
     mutating func handsOverAgain() throws {
         trio.isPeerDiskUp = false
