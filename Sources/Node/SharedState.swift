@@ -3,8 +3,8 @@
 import Dispatch
 import FSMap
 import Identity
-import Raft
 import Logging
+import Raft
 import Replica
 import Store
 import Synchronization
@@ -57,6 +57,14 @@ final class SharedState: Sendable {
     /// Gives the waiter out, once.
     func take(_ id: ProposalID) -> Completion? {
         completions.withLock { $0.waiting.removeValue(forKey: id) }
+    }
+
+    /// Gives out all who still wait, in the order in which they came.
+    func takeAll() -> [Completion] {
+        completions.withLock { completions in
+            defer { completions.waiting = [:] }
+            return completions.waiting.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value)
+        }
     }
 
     /// What can be said to a proposal before it reaches the replica.
