@@ -56,9 +56,17 @@ final class ReplicaDesk: @unchecked Sendable {
             if isShuttingDown, replica.pendingCount == 0, !isFlushing { break }
         }
         node.inbox.close()
+        answerLate()
         disk.close()
         flushes.close()
         replies.close()
+    }
+
+    /// Answers what came in between the last look at the inbox and its end.
+    private func answerLate() {
+        let late = node.shared.takeAll()
+        guard !late.isEmpty else { return }
+        replies.send(ReplyJob(replies: late.map { ($0, .failure(.stopped)) }))
     }
 
     private func handle(_ arrived: [LocalNode.Inbound]) {

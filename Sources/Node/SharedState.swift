@@ -59,6 +59,14 @@ final class SharedState: Sendable {
         completions.withLock { $0.waiting.removeValue(forKey: id) }
     }
 
+    /// Gives out all who still wait, in the order in which they came.
+    func takeAll() -> [Completion] {
+        completions.withLock { completions in
+            defer { completions.waiting = [:] }
+            return completions.waiting.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value)
+        }
+    }
+
     /// What can be said to a proposal before it reaches the replica.
     func refusal(of kind: Command.Kind) -> ProposalError? {
         progress.withLock { progress in

@@ -27,6 +27,7 @@ package enum Event: Sendable {
     case changeMembership(ProposalID, Raft.MembershipChange)
     /// Hands the leadership over; to whoever is furthest when nobody is named.
     case transferLeadership(to: MemberID?)
+    /// A message without a state beside it: a snapshot is passed over here.
     case receive(Message)
     /// A snapshot has arrived whole and verified: the message and the state that came with it.
     case receiveSnapshot(Message, RecordStore)

@@ -125,14 +125,17 @@ extension Replica {
         let outcomes = prepared.outcomes
         actions.append(.applied(outcomes.flatMap(\.effects), outcomes.flatMap(\.changes)))
         let complete = outcomes.prefix { $0.isComplete }
+        var answeredCount = 0
         for (entry, outcome) in zip(committed, complete) {
-            answer(entry, total(outcome.result))
+            answer(entry, total(outcome.result), &answeredCount)
         }
+        inFlight.removeFirst(answeredCount)
         if let step = outcomes.last, !step.isComplete, case .success(let applied) = step.result {
             stepsCount += applied.count
         }
         guard let last = committed.prefix(complete.count).last else { return }
         committed.removeFirst(complete.count)
+        answerLost(before: last.term)
         drive(.applied(through: last.index))
         compact()
         if last.term == member.term { beginHistory() }
@@ -147,16 +150,34 @@ extension Replica {
     }
 
     /// Answers whoever proposed an entry, and those whose place it has taken.
-    private mutating func answer(_ entry: Entry, _ result: Result<Applied, CommandError>) {
+    ///
+    /// Those in flight who are done with are counted, and removed by the caller, all at once.
+    private mutating func answer(
+        _ entry: Entry,
+        _ result: Result<Applied, CommandError>,
+        _ answeredCount: inout Int
+    ) {
         retainedBytes += entry.sizeBytes
-        while let first = inFlight.first, first.position.index <= entry.index {
-            inFlight.removeFirst()
+        while answeredCount < inFlight.count,
+            inFlight[answeredCount].position.index <= entry.index
+        {
+            let first = inFlight[answeredCount]
+            answeredCount += 1
             if first.position == LogPosition(index: entry.index, term: entry.term) {
                 reply(first, result.mapError(ProposalError.refused))
             } else {
-                reply(first, .failure(.notWritable(reason: "another leader took its place")))
+                replyLost(first)
             }
         }
+    }
+
+    /// Behind an entry of a term there is none of an earlier one: what was proposed in those, and is
+    /// not applied by now, never will be.
+    private mutating func answerLost(before term: Term) {
+        let lost = inFlight.prefix { $0.position.term < term }
+        guard !lost.isEmpty else { return }
+        for proposal in lost { replyLost(proposal) }
+        inFlight.removeFirst(lost.count)
     }
 
     mutating func answerReads() {
@@ -164,7 +185,7 @@ extension Replica {
         let applied = store.metadata.appliedIndex
         guard placedReads.contains(where: { $0.index <= applied }) else { return }
         let result = Applied(recordVersion: store.metadata.recordVersion, count: 0)
-        for read in placedReads where read.index <= applied {
+        for (read, index) in placedReads where index <= applied {
             actions.append(.reply(read.id, .success(result)))
         }
         placedReads.removeAll { $0.index <= applied }

@@ -35,7 +35,7 @@ extension Replica {
         guard isWritable(now: now) else {
             return .notWritable(reason: "the group has not confirmed this leader lately")
         }
-        return pendingCount < limits.proposalsMax ? nil : .busy
+        return waiting.count + inFlight.count < limits.proposalsMax ? nil : .busy
     }
 
     mutating func receiveMembershipChange(_ id: ProposalID, _ change: Raft.MembershipChange) {
@@ -47,8 +47,12 @@ extension Replica {
     }
 
     mutating func receiveRead(_ id: ProposalID) {
+        guard reads.count + placedReads.count < limits.readsMax else {
+            return actions.append(.reply(id, .failure(.busy)))
+        }
         let request = newRequest()
-        reads[request] = id
+        let deadline = now &+ limits.commitTimeoutNanoseconds
+        reads[request] = PendingRead(id: id, deadline: deadline)
         drive(.read(request))
     }
 
@@ -80,26 +84,20 @@ extension Replica {
             preconditionFailure("only what was offered is accepted")
         }
         self.offered = nil
-        let isBehindAll = inFlight.last.map { $0.position.index < first } ?? true
+        // What an earlier term put there is not in a leader's log: it is lost.
+        for lost in inFlight where lost.position.index >= first { replyLost(lost) }
+        inFlight.removeAll { $0.position.index >= first }
         for (offset, proposal) in offered.proposals.enumerated() {
             var proposal = proposal
             proposal.position = LogPosition(index: first + LogIndex(offset), term: term)
             inFlight.append(proposal)
             batchEnd = proposal.position
         }
-        // What an earlier leadership left may stand at the same places and further behind: it is
-        // not lost before another entry is applied there.
-        if !isBehindAll {
-            inFlight.sort { left, right in
-                (left.position.index, left.position.term)
-                    < (right.position.index, right.position.term)
-            }
-        }
     }
 
     mutating func refuse(_ request: RequestID, _ error: ProposalError) {
-        if let id = reads.removeValue(forKey: request) {
-            return actions.append(.reply(id, .failure(error)))
+        if let read = reads.removeValue(forKey: request) {
+            return actions.append(.reply(read.id, .failure(error)))
         }
         guard let offered, offered.request == request else { return }
         self.offered = nil
@@ -109,6 +107,11 @@ extension Replica {
     mutating func reply(_ proposal: Pending, _ result: Result<Applied, ProposalError>) {
         guard let id = proposal.id, !proposal.isAnswered else { return }
         actions.append(.reply(id, result))
+    }
+
+    /// Answers for what has another leader's entry in its place.
+    mutating func replyLost(_ proposal: Pending) {
+        reply(proposal, .failure(.notWritable(reason: "another leader took its place")))
     }
 
     mutating func answerOverdue() {
@@ -121,26 +124,47 @@ extension Replica {
             reply(inFlight[index], .failure(.timedOut))
             inFlight[index].isAnswered = true
         }
+        answerReads(.timedOut) { [now] in $0.deadline <= now }
+    }
+
+    /// Ends the reads that are meant, in the order of their names.
+    mutating func answerReads(
+        _ error: ProposalError,
+        where isMeant: (PendingRead) -> Bool
+    ) {
+        guard !reads.isEmpty || !placedReads.isEmpty else { return }
+        let ended = (reads.values + placedReads.map(\.read)).filter(isMeant)
+        guard !ended.isEmpty else { return }
+        reads = reads.filter { !isMeant($0.value) }
+        placedReads.removeAll { isMeant($0.read) }
+        for read in ended.sorted(by: { $0.id.rawValue < $1.id.rawValue }) {
+            actions.append(.reply(read.id, .failure(error)))
+        }
     }
 
     // MARK: - What a leader proposes itself
 
     /// A history without a name gets one; it tells it from every other history.
-    ///
-    /// Asked for again with every tick, because a proposal may be refused or lost.
     mutating func beginHistory() {
-        guard hasLease(at: now), store.metadata.serverVersion == 0, stopReason == nil,
-            waiting.isEmpty, !isBatchUnderWay
-        else { return }
+        guard member.role == .leader, store.metadata.serverVersion == 0 else { return }
         let name = UInt64.random(in: 1...(.max), using: &generator)
         propose(.beginHistory(serverVersion: name))
+    }
+
+    /// Begins it where that was refused before, because the leadership was being handed over.
+    mutating func beginHistoryLate() {
+        guard store.metadata.serverVersion == 0, waiting.isEmpty, inFlight.isEmpty,
+            hasLease(at: now), store.metadata.appliedIndex == member.commitIndex
+        else { return }
+        beginHistory()
     }
 
     /// Lets time pass in the state: a command, so that every node does the same.
     mutating func maintain() {
         let next = lastMaintenance?.adding(seconds: limits.maintenanceSeconds)
-        guard isWritable(now: now),
-            next.map({ wall >= $0 || wall.seconds < $0.seconds - 3600 }) ?? true
+        guard next.map({ wall >= $0 || wall.seconds < $0.seconds - 3600 }) ?? true,
+            // Where nothing moves, one is enough.
+            !waiting.contains(where: { $0.id == nil }), isWritable(now: now)
         else { return }
         lastMaintenance = wall
         let kind = Command.Kind.maintain(

@@ -30,8 +30,9 @@ extension Replica {
             place(request, term: term, from: places.lowerBound)
         case .refused(let request, let refusal): refuse(request, ProposalError(refusal))
         case .readReady(let request, let index):
-            guard let id = reads.removeValue(forKey: request) else { return }
-            placedReads.append((id, index))
+            // One that took too long has its answer.
+            guard let read = reads.removeValue(forKey: request) else { return }
+            placedReads.append((read, index))
         case .stopped(let reason): stop("Raft: \(reason)")
         // Another leader decides: what is in flight is answered when its place is applied.
         case .uncertain: break
@@ -73,15 +74,15 @@ extension Replica {
 
     mutating func receivePersistFailed(_ failure: PersistFailure) {
         switch failure {
-        case .stopped(let reason):
-            stop(reason)
-            drive(.writeFailed)
+        case .stopped(let reason): stop(reason)
         case .noSpace:
-            guard !isOutOfSpace else { return }
             isOutOfSpace = true
-            // What has no place in the log never happened; what has one waits for room.
-            for proposal in waiting { reply(proposal, .failure(.noSpace)) }
-            waiting = []
+            // What has no place in the log never happened; what has one waits for room, and so
+            // do revocations.
+            let refused = waiting.filter { $0.command?.isNarrowing != true }
+            waiting.removeAll { $0.command?.isNarrowing != true }
+            for proposal in refused { reply(proposal, .failure(.noSpace)) }
+            // Again each time: whoever was asked before may not have been able to.
             drive(.transferLeadership(to: nil))
         }
     }
@@ -92,14 +93,12 @@ extension Replica {
         for proposal in inFlight + waiting { reply(proposal, .failure(.stopped)) }
         inFlight = []
         waiting = []
-        for id in reads.values.sorted(by: { $0.rawValue < $1.rawValue }) + placedReads.map(\.id) {
-            actions.append(.reply(id, .failure(.stopped)))
-        }
-        reads = [:]
-        placedReads = []
+        answerReads(.stopped) { _ in true }
         committed = []
         visible = nil
         actions.append(.stop(reason: reason))
+        // A leader that cannot apply is none, and whoever led instead would not be heard.
+        drive(.writeFailed)
     }
 
     // MARK: - Freshness

@@ -18,6 +18,12 @@ extension Replica {
         return message
     }
 
+    /// Takes a message; a snapshot has to come with its state.
+    mutating func receive(_ message: Message) {
+        if case .snapshot = message.kind { return }
+        drive(.receive(message))
+    }
+
     /// Takes a state that has come whole; one that is not what its message says is not taken.
     mutating func receiveSnapshot(_ message: Message, _ state: RecordStore) {
         guard case .snapshot(let snapshot) = message.kind,
@@ -45,7 +51,8 @@ extension Replica {
             reply(proposal, .failure(.timedOut))
         }
         inFlight.removeAll { $0.position.index <= index }
-        drive(.persisted(through: number))
+        // More may have become durable while readers were told.
+        drive(.persisted(through: arrival.persisted ?? number))
     }
 }
 

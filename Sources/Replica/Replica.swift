@@ -9,12 +9,14 @@ package import Store
 package struct ReplicaLimits: Sendable {
     /// Proposals that wait for their place in the log.
     package var proposalsMax = 65_536
+    /// Reads that wait for their index, or until it is applied.
+    package var readsMax = 65_536
     /// Entries and bytes of one batch: one write and one sync here, one commit of the state.
     package var batchEntriesMax = 4096
     package var batchBytesMax = 4 << 20
     /// One encoded command; at most what the log takes as one entry.
     package var commandBytesMax = 4 << 20
-    /// A proposal without an answer after this long is answered with `timedOut`.
+    /// A proposal or a read without an answer after this long is answered with `timedOut`.
     package var commitTimeoutNanoseconds: UInt64 = 2_000_000_000
     /// How often expired records are looked for, seconds.
     package var maintenanceSeconds: Int64 = 1
@@ -48,7 +50,7 @@ package struct Replica: Sendable {
     /// Proposals without a place in the log.
     var waiting: [Pending] = []
     /// Proposals with one, in the order of their indexes; also those of an earlier leadership,
-    /// whose outcome another leader decides, so that several may be at one index.
+    /// whose outcome another leader decides.
     var inFlight: [Pending] = []
     /// The batch that was just handed to the member and has no answer yet.
     var offered: (request: RequestID, proposals: [Pending])?
@@ -56,8 +58,8 @@ package struct Replica: Sendable {
     var batchEnd: LogPosition?
     var nextRequest: UInt64 = 0
     /// Reads that wait for their index, and those that have it and wait until it is applied.
-    var reads: [RequestID: ProposalID] = [:]
-    var placedReads: [(id: ProposalID, index: LogIndex)] = []
+    var reads: [RequestID: PendingRead] = [:]
+    var placedReads: [(read: PendingRead, index: LogIndex)] = []
 
     /// Committed and not applied yet, in order.
     var committed: [Entry] = []
@@ -88,6 +90,12 @@ package struct Replica: Sendable {
         var deadline: UInt64
         var position = LogPosition(index: 0, term: 0)
         var isAnswered = false
+    }
+
+    /// A request to read what is new.
+    struct PendingRead: Sendable {
+        var id: ProposalID
+        var deadline: UInt64
     }
 
     /// What readers are being warned of, and what becomes visible then.
@@ -161,7 +169,7 @@ package struct Replica: Sendable {
         case .read(let id): receiveRead(id)
         case .changeMembership(let id, let change): receiveMembershipChange(id, change)
         case .transferLeadership(let target): drive(.transferLeadership(to: target))
-        case .receive(let message): drive(.receive(message))
+        case .receive(let message): receive(message)
         case .receiveSnapshot(let message, let state): receiveSnapshot(message, state)
         case .prepare: prepareAhead()
         case .persisted(let number): receivePersisted(through: number)
@@ -183,15 +191,17 @@ package struct Replica: Sendable {
         if now >= nextTickAt {
             nextTickAt = now + member.options.tickNanoseconds
             drive(.tick)
+            beginHistoryLate()
         }
-        beginHistory()
         maintain()
     }
 
     // MARK: - What the owner may ask
 
-    /// Requests without an answer yet.
-    package var pendingCount: Int { waiting.count + inFlight.count { !$0.isAnswered } }
+    /// Requests without an answer yet; what the leader proposes itself is nobody's request.
+    package var pendingCount: Int {
+        waiting.count { $0.id != nil } + inFlight.count { $0.id != nil && !$0.isAnswered }
+    }
 
     package var isStopped: Bool { stopReason != nil }
     package var id: MemberID { member.id }

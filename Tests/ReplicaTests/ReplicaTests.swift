@@ -122,7 +122,7 @@ import Testing
         _ = owner.step(proposal(1, try session("s1")))
         _ = owner.step(.persisted(through: 4))
         base.failNext(.write, with: .io("broken"))
-        #expect(owner.step(.warned) == ["reply 1 stopped", "stop"])
+        #expect(owner.step(.warned) == ["reply 1 stopped", "stop", "stopped 1"])
     }
 
     @Test("a read is answered once everything committed before it is applied")
