@@ -146,7 +146,10 @@ extension Replica {
     /// Answers whoever proposed an entry, and those whose place it has taken.
     private mutating func answer(_ entry: Entry, _ result: Result<Applied, CommandError>) {
         retainedBytes += entry.sizeBytes
-        while let first = inFlight.first, first.position.index <= entry.index {
+        // Terms never go back along a log, so nothing of an older term comes behind this entry.
+        while let first = inFlight.first,
+            first.position.index <= entry.index || first.position.term < entry.term
+        {
             inFlight.removeFirst()
             if first.position == LogPosition(index: entry.index, term: entry.term) {
                 reply(first, result.mapError(ProposalError.refused))
