@@ -88,7 +88,11 @@ var targets: [Target] = [
         dependencies: ["Samples", "Identity"],
         swiftSettings: settings
     ),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
+    .testTarget(
+        name: "SimulationTests",
+        dependencies: ["Simulation", "Raft", "Replica", "Store", "Log"],
+        swiftSettings: settings
+    ),
     .testTarget(name: "TidyTests", swiftSettings: settings),
 ]
 
