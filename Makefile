@@ -2,7 +2,7 @@
 # An index: what each target does is in dev/.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release test test-quiet demo examples lint format bench mutants generate clean
+.PHONY: help setup build release test test-quiet demo examples lint format bench mutants sim generate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,8 @@ bench: ## Measure brokerfs beside other file systems (root)
 	@dev/bench.sh
 mutants: ## Plant known bugs in the Raft core, one by one: its tests must see each
 	@dev/mutants.sh
+sim: ## Run simulated clusters: [SEED=n] [RUNS=n] [PROFILE=plain|swarm|both]
+	@dev/sim.sh
 generate: ## Make Sources/Identity/Generated from Protos again
 	@dev/generate-protobuf.sh
 clean: ## Remove what was built

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# All tests, from nothing: setup, build, swift test, examples, and a look for what they left behind.
+# All tests, from nothing: setup, build, swift test, simulated clusters, examples, and a look for
+# what they left behind.
 . "$(dirname "$0")/common.sh"
 dev/setup.sh
 
@@ -20,6 +21,9 @@ trap leave EXIT
 log "building"
 swift build --build-tests --explicit-target-dependency-import-check error 2>&1 |
     tee "$logs/build.log" >&2 || fatal "the build failed"
+# Thousands of clusters take a release build.
+swift build --configuration release --product brokerfs-sim 2>&1 |
+    tee -a "$logs/build.log" >&2 || fatal "the build of brokerfs-sim failed"
 
 log "testing"
 status=0
@@ -35,6 +39,20 @@ if [ "$status" -ne 0 ]; then
         "$logs/test.log" || true
     log "swift test ended with $status; the whole log: $logs/test.log"
     [ "$failed" -gt 0 ] || { tail -n 40 "$logs/test.log"; failed=1; }
+fi
+
+log "simulating"
+status=0
+timeout --kill-after 30 1500 .build/release/brokerfs-sim --seed 1 --runs 2000 \
+    >"$logs/sim.log" 2>&1 </dev/null || status=$?
+if [ "$status" -eq 0 ]; then
+    passed=$((passed + 1))
+    # How many, and how fast; the rest is what happened in them.
+    sed -n 2,3p "$logs/sim.log"
+else
+    failed=$((failed + 1))
+    cat "$logs/sim.log"
+    log "brokerfs-sim ended with $status; again: make sim SEED=n, for the n that failed"
 fi
 
 log "examples"

@@ -135,7 +135,6 @@ extension Replica {
         }
         guard let last = committed.prefix(complete.count).last else { return }
         committed.removeFirst(complete.count)
-        answerLost(before: last.term)
         drive(.applied(through: last.index))
         compact()
         if last.term == member.term { beginHistory() }
@@ -158,8 +157,10 @@ extension Replica {
         _ answeredCount: inout Int
     ) {
         retainedBytes += entry.sizeBytes
+        // Terms never go back along a log, so nothing of an older term comes behind this entry.
         while answeredCount < inFlight.count,
             inFlight[answeredCount].position.index <= entry.index
+                || inFlight[answeredCount].position.term < entry.term
         {
             let first = inFlight[answeredCount]
             answeredCount += 1
@@ -169,15 +170,6 @@ extension Replica {
                 replyLost(first)
             }
         }
-    }
-
-    /// Behind an entry of a term there is none of an earlier one: what was proposed in those, and is
-    /// not applied by now, never will be.
-    private mutating func answerLost(before term: Term) {
-        let lost = inFlight.prefix { $0.position.term < term }
-        guard !lost.isEmpty else { return }
-        for proposal in lost { replyLost(proposal) }
-        inFlight.removeFirst(lost.count)
     }
 
     mutating func answerReads() {
