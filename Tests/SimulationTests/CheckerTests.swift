@@ -132,7 +132,7 @@ struct CheckerTests {
         _ terms: Term...,
         base: LogPosition = LogPosition(index: 0, term: 0),
         payload: UInt8 = 0
-    ) -> Member<SplitMix64> {
+    ) -> Member {
         let group = Configuration(voters: [1, 2, 3].map { MemberID($0) })
         return Member(
             id: MemberID(id),
@@ -167,7 +167,7 @@ struct CheckerTests {
         }
     }
 
-    private mutating func lead(_ member: Member<SplitMix64>) -> String? {
+    private mutating func lead(_ member: Member) -> String? {
         violation { () throws(Violation) in try raft.noteLeader(member) }
     }
 
@@ -227,7 +227,7 @@ struct CheckerTests {
         #expect(apply(2, 1) == "1 applies what is not committed")
     }
 
-    private func logs(_ members: Member<SplitMix64>...) -> String? {
+    private func logs(_ members: Member...) -> String? {
         violation { () throws(Violation) in try raft.checkLogs(members) }
     }
 
