@@ -20,6 +20,19 @@ extension Cluster {
         }
     }
 
+    /// Nothing that was revoked before the moment that a state vouches for is in it.
+    func checkFreshness(_ node: Int) throws {
+        let clock = nodes[node].clock
+        let fresh = nodes[node].replica.freshAsOf(now: clock.monotonic(at: time))
+        guard fresh > 0 else { return }
+        // The world's time of it is rounded up.
+        let moment = max(clock.time(showing: fresh), Span.microsecond) - Span.microsecond
+        for session in revocations.sessions {
+            guard case .live = try value(of: session, on: node) else { continue }
+            try revocations.checkFreshness(session, on: node, asOf: moment)
+        }
+    }
+
     /// What the member of a node has done since the last look.
     private mutating func takeJournal(_ node: Int) throws {
         guard let steps = nodes[node].replica.journal, !steps.isEmpty else { return }
@@ -173,7 +186,7 @@ extension Cluster {
     }
 
     /// What was revoked is gone from the state and remembered; what the state vouches for is true.
-    private func checkRevoked(_ node: Int) throws {
+    func checkRevoked(_ node: Int) throws {
         for session in revocations.sessions {
             guard try value(of: session, on: node) == .revoked else {
                 throw Violation("s\(session) was revoked, and node \(node + 1) does not know it")
