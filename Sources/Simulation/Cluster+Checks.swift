@@ -20,6 +20,21 @@ extension Cluster {
         }
     }
 
+    /// Nothing that was revoked before the moment that a state vouches for is in it.
+    func checkFreshness(_ node: Int) throws {
+        let clock = nodes[node].clock
+        let fresh = nodes[node].replica.freshAsOf(now: clock.monotonic(at: time))
+        // Looking at everything after every step would take most of the time.
+        guard fresh > 0, statistics.events.isMultiple(of: 16) else { return }
+        // The world's time of it is rounded up.
+        let moment = max(clock.time(showing: fresh), Span.microsecond) - Span.microsecond
+        let reader = nodes[node].replica.store.reader
+        for session in revocations.sessions {
+            guard try reader.header(.session, Self.name(of: session)) != nil else { continue }
+            try revocations.checkFreshness(session, on: node, asOf: moment)
+        }
+    }
+
     /// Everything that was ever proposed, at most: what is applied is let go of.
     private var heldEntriesMax: UInt64 { 20_000 }
 
@@ -169,7 +184,7 @@ extension Cluster {
     }
 
     /// What was revoked is gone from the state and remembered; what the state vouches for is true.
-    private func checkRevoked(_ node: Int) throws {
+    func checkRevoked(_ node: Int) throws {
         for session in revocations.sessions {
             guard try value(of: session, on: node) == .revoked else {
                 throw Violation("s\(session) was revoked, and node \(node + 1) does not know it")

@@ -223,6 +223,7 @@ package struct Cluster {
         try stepInside(node, event)
         guard isRunning(node, run) else { return }
         try check(node)
+        try checkFreshness(node)
         updateGate(node)
     }
 
