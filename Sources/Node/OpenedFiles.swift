@@ -68,7 +68,13 @@ struct OpenedFiles {
                 state: state,
                 limits: configuration.log
             )
-            return (storage, try storage.recovery(over: state))
+            let recovery = try storage.recovery(over: state)
+            guard recovery.group == Configuration(voters: [configuration.member]) else {
+                throw RecoveryError.incomplete(
+                    reason: "the directory is that of a member of a larger group"
+                )
+            }
+            return (storage, recovery)
         } catch {
             throw .recovery(error)
         }

@@ -81,7 +81,8 @@ final class SharedState: Sendable {
         let isWritable = replica.isWritable(now: Clock.monotonicNanoseconds())
         let (applied, committed) = (replica.appliedIndex, replica.commitIndex)
         let (term, isLeader) = (replica.term, replica.role == .leader)
-        let isDecided = isWritable || replica.isStopped
+        let obstacle = replica.stopReason ?? (replica.isOutOfSpace ? "the disk is full" : nil)
+        let isDecided = isWritable || obstacle != nil
         let isNews = progress.withLock { progress in
             progress.applied = applied
             progress.committed = committed
@@ -91,7 +92,7 @@ final class SharedState: Sendable {
             defer { progress.isReady = progress.isReady || isDecided }
             return !progress.isReady && isDecided
         }
-        if isNews { readiness.set(replica.stopReason) }
+        if isNews { readiness.set(obstacle) }
     }
 
     /// Waits until changes are taken, and answers nil; or why they never will be.

@@ -30,6 +30,7 @@ package struct Configuration: Equatable, Sendable {
 
     /// The largest value that a majority of the voters has reached; 0 without voters.
     func quorumValue(_ value: (MemberID) -> UInt64) -> UInt64 {
+        guard voters.count != 1 else { return value(voters[0]) }
         guard !voters.isEmpty else { return 0 }
         return voters.map(value).sorted(by: >)[quorumSize - 1]
     }

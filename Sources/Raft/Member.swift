@@ -22,6 +22,14 @@ package struct Recovery: Equatable, Sendable {
         self.entries = entries
         self.appliedIndex = appliedIndex ?? snapshot.position.index
     }
+
+    /// The newest group that is known of, committed or not.
+    package var group: Configuration {
+        for entry in entries.reversed() {
+            if case .configuration(let configuration) = entry.content { return configuration }
+        }
+        return snapshot.configuration
+    }
 }
 
 /// One member of a Raft group as a value (Ongaro, "Consensus: Bridging Theory and Practice", 2014).

@@ -75,7 +75,8 @@ package struct Replica: Sendable {
     var nextTickAt: UInt64 = 0
     var lastMaintenance: Timestamp?
     var flushedIndex: UInt64
-    var isOutOfSpace = false
+    /// Whether a write waits for room on the disk.
+    package internal(set) var isOutOfSpace = false
     var vouchedAt: UInt64 = 0
     package internal(set) var stopReason: String?
     /// Every step of the Raft member since somebody took them out; nil: not kept.
