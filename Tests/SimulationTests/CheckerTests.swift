@@ -204,7 +204,7 @@ struct CheckerTests {
     @Test("an entry that is applied before the one before it")
     mutating func gap() {
         let told = commit(entries(from: 2, [1]), by: 1, in: 1)
-        #expect(told == "1 applies 2 and nobody has seen the one before")
+        #expect(told == "1 applies 2, with a gap before it")
     }
 
     private mutating func apply(_ index: LogIndex, _ id: UInt64) -> String? {
