@@ -12,7 +12,7 @@ extension Replica {
             member.role == .leader, let first = inFlight.first?.position,
             let last = inFlight.last?.position,
             first.index == store.metadata.appliedIndex + 1, first.term == member.term,
-            inFlight.allSatisfy({ $0.command != nil })
+            inFlight.allSatisfy({ $0.command != nil && $0.position.term == first.term })
         else { return }
         let placed = inFlight.compactMap { proposal in
             proposal.command.map { RecordStore.Placed($0, at: .init(proposal.position)) }

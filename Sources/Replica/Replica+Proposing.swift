@@ -80,6 +80,9 @@ extension Replica {
             preconditionFailure("only what was offered is accepted")
         }
         self.offered = nil
+        // What an earlier leadership has left in flight may be further: the log was cut since.
+        let isBehind = inFlight.last.map { $0.position.index >= first } ?? false
+        defer { if isBehind { inFlight.sort { $0.position.index < $1.position.index } } }
         for (offset, proposal) in offered.proposals.enumerated() {
             var proposal = proposal
             proposal.position = LogPosition(index: first + LogIndex(offset), term: term)

@@ -47,7 +47,8 @@ package struct Replica: Sendable {
 
     /// Proposals without a place in the log.
     var waiting: [Pending] = []
-    /// Proposals with one, in order; also those whose outcome another leader decides.
+    /// Proposals with one, in the order of their indexes; also those whose outcome another leader
+    /// decides.
     var inFlight: [Pending] = []
     /// The batch that was just handed to the member and has no answer yet.
     var offered: (request: RequestID, proposals: [Pending])?
