@@ -15,8 +15,12 @@ final class SimulatedNode {
     var disk = SimulatedDisk()
     /// Where the state is; another one after a snapshot.
     var base: MemoryStore
+    /// Where it was, while the replica has it open.
+    var replaced: MemoryStore?
     var storage: MemberStorage<SimulatedDisk>
     var replica: Replica
+    /// What the last start has found.
+    var recovered: Recovery
     var mount: SimulatedMount
     var clock: SimulatedClock
 
@@ -52,7 +56,7 @@ final class SimulatedNode {
         self.base = base
         self.clock = clock
         let started = try Self.start(id, disk, base, voters, options, seed, clock, time)
-        (storage, replica) = started
+        (storage, replica, recovered) = started
         mount = SimulatedMount(base, options)
     }
 }
@@ -93,8 +97,9 @@ extension SimulatedNode {
         _ seed: UInt64,
         _ clock: SimulatedClock,
         _ time: UInt64
-    ) throws -> (MemberStorage<SimulatedDisk>, Replica) {
-        var records = try RecordStore(base, revokedTogetherMax: options.revokedTogetherMax)
+    ) throws -> (MemberStorage<SimulatedDisk>, Replica, Recovery) {
+        let restless = RestlessStore(base, flushPercent: options.ownFlushPercent, seed: seed)
+        var records = try RecordStore(restless, revokedTogetherMax: options.revokedTogetherMax)
         let group = GroupConfiguration(index: 0, voters: voters.map(\.rawValue))
         try records.bootstrap(group)
         let storage = try MemberStorage(
@@ -109,22 +114,31 @@ extension SimulatedNode {
                 spareSegmentsMax: 1
             )
         )
+        let recovery = try storage.recovery(over: records.metadata)
         var replica = Replica(
             records,
             member: id,
-            recovery: try storage.recovery(over: records.metadata),
+            recovery: recovery,
             options: options.raft,
             limits: options.limits,
             seed: seed,
             now: clock.monotonic(at: time)
         )
         replica.journal = []
-        return (storage, replica)
+        return (storage, replica, recovery)
+    }
+
+    /// Nobody needs the state any more whose place a snapshot has taken.
+    func closeReplaced(on volume: MemoryVolume) {
+        guard let old = replaced else { return }
+        old.close()
+        volume.remove(old.path)
+        replaced = nil
     }
 
     /// Comes back with what the crash has left.
     func restart(_ options: WorldOptions, seed: UInt64, time: UInt64) throws {
-        (storage, replica) = try Self.start(
+        (storage, replica, recovered) = try Self.start(
             id, disk, base, [], options, seed, clock, time
         )
         mount = SimulatedMount(base, options)
