@@ -19,16 +19,16 @@ struct Access {
 }
 
 extension Cluster {
-    mutating func begin(_ kind: AccessKind, _ session: Int, _ node: Int) {
+    mutating func begin(_ kind: AccessKind, _ session: Int, _ node: Int, at begin: UInt64? = nil) {
         guard nodes[node].isUp, nodes[node].pausedUntil <= time else { return }
         let access = Access(
             kind: kind,
             session: session,
             node: node,
             run: nodes[node].run,
-            startedAt: time
+            startedAt: begin ?? time
         )
-        queue.push(.access(access), at: time)
+        queue.push(.access(access), at: access.startedAt)
     }
 
     /// Goes on until something has to be asked for, or it is clear what is shown.
@@ -81,7 +81,7 @@ extension Cluster {
         since mark: CacheMark,
         _ access: Access
     ) {
-        let delay = generator.number(below: 100 * Span.microsecond)
+        let delay = generator.number(below: options.kernelDelayMax)
         schedule(.kernelReply(access, reply, mark), in: delay)
     }
 

@@ -23,15 +23,22 @@ extension Cluster {
             case .warn(let staleness):
                 send(&job, node)
                 warn(staleness, node)
-                try stepInside(node, .warned)
-            case .applied(let effects, _):
+                lookMeanwhile(staleness, node)
+                try goOnWarned(node)
+            case .applied(let effects, let changes):
+                // An answer that comes sooner has gone out when readers see this.
+                if !job.replies.isEmpty { send(&job, node) }
                 job.effects = effects
+                try history.note(changes, on: node)
                 try noteApplied(node)
             case .replaced:
                 job.isReplaced = true
+                nodes[node].closeReplaced(on: volume)
                 show(nodes[node].replica.store.base, node)
                 try noteApplied(node)
-            case .reply(let id, let result): job.replies.append((CallID(id.rawValue), result))
+            case .reply(let id, let result):
+                try clients.noteAnswered(CallID(id.rawValue))
+                job.replies.append((CallID(id.rawValue), result))
             case .roleChanged(let change): try noteRole(change, node)
             case .discardLog(let index): try discard(index, node)
             case .stop(let reason): try stop(node, reason)
@@ -39,6 +46,35 @@ extension Cluster {
             guard isRunning(node, run) else { return }
         }
         send(&job, node)
+    }
+
+    /// Somebody looks at what is about to go, and is answered about when it has gone.
+    private mutating func lookMeanwhile(_ staleness: Staleness, _ node: Int) {
+        guard case .of(let effects) = staleness, !isQuiet, generator.chance(options.lookPercent)
+        else { return }
+        for case .recordRemoved(.session, let id, users: _, revoked: true) in effects.prefix(4) {
+            guard let session = Int(id.dropFirst()) else { continue }
+            begin(generator.pick(.stat, .cat, .hold, .readHeld), session, node)
+        }
+    }
+
+    /// And about when a snapshot takes the place of the state.
+    private mutating func lookAtAll(_ node: Int, before moment: UInt64) {
+        guard !isQuiet, options.lookPercent > 0 else { return }
+        for _ in 0..<8 {
+            let session = generator.index(below: options.sessions)
+            let at = moment - generator.number(below: options.kernelDelayMax)
+            begin(generator.pick(.stat, .cat, .hold), session, node, at: max(time, at))
+        }
+    }
+
+    /// As a rule at once; other threads read meanwhile, and sometimes for longer.
+    private mutating func goOnWarned(_ node: Int) throws {
+        guard generator.chance(options.lateWarnedPercent) else {
+            return try stepInside(node, .warned)
+        }
+        let delay = generator.number(below: 300 * Span.microsecond)
+        schedule(.warned(node, run: nodes[node].run), in: delay)
     }
 
     private mutating func warn(_ staleness: Staleness, _ node: Int) {
@@ -92,6 +128,7 @@ extension Cluster {
         if nodes[node].diskSlowUntil > time { delay *= 20 }
         let at = max(time, nodes[node].diskFreeAt) + delay
         nodes[node].diskFreeAt = at
+        if state != nil { lookAtAll(node, before: at) }
         queue.push(.diskDone(node, run: nodes[node].run), at: at)
     }
 
@@ -99,9 +136,14 @@ extension Cluster {
     mutating func finishWrite(_ node: Int, _ run: Int, _ event: WorldEvent) throws {
         guard isRunning(node, run), !isPaused(node, event), let next = nodes[node].writes.first
         else { return }
+        if next.write.snapshot != nil, !isQuiet, generator.chance(options.installCrashPercent) {
+            statistics.note("crash while a snapshot is installed")
+            return try crash(node, isPowerCut: true, restartIn: 20 * Span.millisecond)
+        }
         do throws(LogError) {
             try make(next, node)
         } catch {
+            durability.noteCut(of: nodes[node].id)
             if case .noSpace = error {
                 statistics.note("write without room")
                 schedule(event, in: 20 * Span.millisecond)
@@ -110,6 +152,9 @@ extension Cluster {
             return try step(node, .persistFailed(.stopped("\(error)")))
         }
         nodes[node].writes.removeFirst()
+        let log = nodes[node].storage.log
+        let last = LogPosition(index: log.lastIndex, term: log.lastTerm)
+        durability.note(next.write, by: nodes[node].id, last: last)
         try step(node, .persisted(through: next.write.number))
     }
 
@@ -124,15 +169,17 @@ extension Cluster {
     }
 
     /// The state of a snapshot takes the old one's place on the disk, at one stroke.
+    ///
+    /// The replica has the old one open until it shows the new one.
     private mutating func install(_ state: RecordStore, _ node: Int) {
-        guard let store = state.base as? MemoryStore else {
+        guard let store = (state.base as? RestlessStore)?.base else {
             preconditionFailure("simulated states are in memory")
         }
         statistics.note("snapshot installed")
-        let old = nodes[node].base
-        guard old !== store else { return }
-        old.close()
-        volume.remove(old.path)
+        // A write that is tried again has been here.
+        guard nodes[node].base !== store else { return }
+        nodes[node].closeReplaced(on: volume)
+        nodes[node].replaced = nodes[node].base
         nodes[node].base = store
     }
 

@@ -20,21 +20,6 @@ extension Cluster {
         }
     }
 
-    /// Nothing that was revoked before the moment that a state vouches for is in it.
-    func checkFreshness(_ node: Int) throws {
-        let clock = nodes[node].clock
-        let fresh = nodes[node].replica.freshAsOf(now: clock.monotonic(at: time))
-        // Looking at everything after every step would take most of the time.
-        guard fresh > 0, statistics.events.isMultiple(of: 16) else { return }
-        // The world's time of it is rounded up.
-        let moment = max(clock.time(showing: fresh), Span.microsecond) - Span.microsecond
-        let reader = nodes[node].replica.store.reader
-        for session in revocations.sessions {
-            guard try reader.header(.session, Self.name(of: session)) != nil else { continue }
-            try revocations.checkFreshness(session, on: node, asOf: moment)
-        }
-    }
-
     /// Everything that was ever proposed, at most: what is applied is let go of.
     private var heldEntriesMax: UInt64 { 20_000 }
 
@@ -82,9 +67,27 @@ extension Cluster {
         try takeJournal(node)
         let index = nodes[node].replica.appliedIndex
         try raft.noteApplied(index, by: nodes[node].id)
+        try history.note(nodes[node].replica.store.metadata)
         note("node \(node + 1) has applied \(index)")
         guard index.isMultiple(of: 8) else { return }
         try compareDigest(node)
+    }
+
+    /// What a node vouches for is in the state that readers see at this very moment.
+    mutating func checkFreshness(_ node: Int) throws {
+        let (clock, replica) = (nodes[node].clock, nodes[node].replica)
+        let fresh = replica.freshAsOf(now: clock.monotonic(at: time))
+        guard fresh > 0 else { return }
+        let moment = min(time, clock.time(showing: fresh) - 1000)
+        while let session = revocations.nextAcknowledged(before: moment, unseenBy: node) {
+            guard try replica.store.reader.isRevoked(.session, Self.name(of: session)) else {
+                throw Violation(
+                    "node \(node + 1) vouches for a moment after s\(session) was revoked, "
+                        + "and does not know it"
+                )
+            }
+            revocations.noteSeen(by: node)
+        }
     }
 
     /// Equal digests at equal applied index; a command between two of its steps has none.
@@ -136,6 +139,15 @@ extension Cluster {
             try checkRevoked(node)
         }
         try checkHistories()
+        try checkAnswered()
+    }
+
+    /// Nobody waits for a node that is there and has said nothing.
+    private func checkAnswered() throws {
+        for call in clients.waiting where isRunning(call.node, call.run) {
+            guard call.since + 3 * options.limits.commitTimeoutNanoseconds < time else { continue }
+            throw Violation("node \(call.node + 1) never answers \(call.wish)")
+        }
     }
 
     /// The nodes that are in the group now.

@@ -33,7 +33,9 @@ extension Cluster {
             try propose(id, .revoke(.session(Self.name(of: session)), reason: ""), node)
         case .revokeAll(let user):
             try propose(id, .revoke(.user("u\(user)"), reason: ""), node)
-        case .readIndex: try step(node, .read(ProposalID(id.rawValue)))
+        case .readIndex:
+            clients.noteTaken(id, by: node, run: nodes[node].run, at: time)
+            try step(node, .read(ProposalID(id.rawValue)))
         case .leaseRead(let session): try readByLease(id, session, node)
         }
     }
@@ -43,6 +45,7 @@ extension Cluster {
         _ kind: Command.Kind,
         _ node: Int
     ) throws {
+        clients.noteTaken(id, by: node, run: nodes[node].run, at: time)
         try step(node, .propose([Proposal(id: ProposalID(id.rawValue), kind: kind)]))
     }
 

@@ -143,12 +143,15 @@ extension Cluster {
         let wasLeader = nodes[node].replica.role == .leader
         if isPowerCut, let next = nodes[node].writes.first, generator.chance(60) {
             // The write that is under way gets as far as it gets.
-            nodes[node].disk.cutPower(afterOperations: generator.index(below: 6))
+            let count = next.write.snapshot == nil ? 6 : 20
+            nodes[node].disk.cutPower(afterOperations: generator.index(below: count))
+            durability.noteCut(of: nodes[node].id)
             _ = try? make(next, node)
         }
         nodes[node].writes = []
         nodes[node].isUp = false
         nodes[node].run += 1
+        nodes[node].closeReplaced(on: volume)
         nodes[node].base = nodes[node].base.crashed()
         if isPowerCut {
             nodes[node].disk = nodes[node].disk.crash(using: &generator)
@@ -177,7 +180,9 @@ extension Cluster {
             throw Violation("node \(node + 1) does not start again: \(error)")
         }
         try traceStart(node)
+        try durability.noteStart(nodes[node].id, nodes[node].recovery)
         revocations.restarted(node)
+        history.restarted(node)
         schedule(.tick(node, run: nodes[node].run), in: 0)
     }
 }

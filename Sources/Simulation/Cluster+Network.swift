@@ -95,7 +95,12 @@ extension Cluster {
         try arrived.checkpoint(to: own)
         arrived.close()
         let base = try MemoryStore(volume: volume, path: own)
-        let state = try RecordStore(base, revokedTogetherMax: options.revokedTogetherMax)
+        let restless = RestlessStore(
+            base,
+            flushPercent: options.ownFlushPercent,
+            seed: generator.next()
+        )
+        let state = try RecordStore(restless, revokedTogetherMax: options.revokedTogetherMax)
         try step(link.to, .receiveSnapshot(message, state))
     }
 }

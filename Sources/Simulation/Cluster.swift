@@ -29,6 +29,7 @@ package struct Cluster {
         case snapshotSent(Int, run: Int, to: MemberID, succeeded: Bool)
         case suspicion(Int, of: MemberID)
         case diskDone(Int, run: Int)
+        case warned(Int, run: Int)
         case job(Int, run: Int, ReplyJob)
         case names(Int, run: Int, [Invalidation])
         case kernelReply(Access, KernelCache.Reply, CacheMark)
@@ -75,6 +76,8 @@ package struct Cluster {
     var raft = RaftChecker()
     var reference: ReferenceModel
     var revocations: RevocationChecker
+    var history = HistoryChecker()
+    var durability = DurabilityChecker()
     /// State digests by applied index.
     var digests: [LogIndex: UInt64] = [:]
     package internal(set) var statistics = Statistics()
@@ -162,6 +165,9 @@ package struct Cluster {
             guard !nodes[place(suspect)].isUp else { return }
             try deliver(event, .suspectLeader(suspect), to: node)
         case .diskDone(let node, let run): try finishWrite(node, run, event)
+        case .warned(let node, let run):
+            guard isRunning(node, run) else { return }
+            try deliver(event, .warned, to: node)
         case .job(let node, let run, let job): try perform(job, node, run, event)
         case .names(let node, let run, let names):
             guard isRunning(node, run), !isPaused(node, event) else { return }
@@ -201,10 +207,11 @@ package struct Cluster {
         try step(node, .tick)
     }
 
-    /// A node that wakes looks at its clock before anything else.
+    /// A node that wakes looks at its clock before it shows anything; its replica hears of it
+    /// first or last.
     private mutating func wake(_ node: Int, _ run: Int) throws {
         guard isRunning(node, run), nodes[node].pausedUntil <= time else { return }
-        try step(node, .tick)
+        if generator.chance(50) { updateGate(node) } else { try step(node, .tick) }
     }
 
     /// Hands an event over; a paused node gets it when it wakes.
@@ -223,7 +230,6 @@ package struct Cluster {
         try stepInside(node, event)
         guard isRunning(node, run) else { return }
         try check(node)
-        try checkFreshness(node)
         updateGate(node)
     }
 
@@ -231,6 +237,8 @@ package struct Cluster {
     mutating func stepInside(_ node: Int, _ event: Event) throws {
         let moment = nodes[node].clock.moment(at: time)
         let actions = nodes[node].replica.step(event, at: moment)
+        // Readers on other threads look now, before anything is done.
+        try checkFreshness(node)
         try perform(actions, node)
     }
 

@@ -57,6 +57,16 @@ struct Clients {
     private var calls: [CallID: KeyedCall] = [:]
     private let users: Int
     private let sessions: Int
+    /// What nodes have taken and not answered.
+    private var taken: [CallID: Taken] = [:]
+
+    /// A request that a run of a node has to answer.
+    struct Taken {
+        var wish: Wish
+        var node: Int
+        var run: Int
+        var since: UInt64
+    }
 
     init(_ options: WorldOptions) {
         believed = Array(repeating: nil, count: options.clients)
@@ -86,6 +96,24 @@ struct Clients {
         switch answer {
         case .notTaken, .unknown: believed[operation.client] = nil
         case .done, .refused, .read: break
+        }
+    }
+
+    /// What is not answered, oldest first.
+    var waiting: [Taken] {
+        taken.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value)
+    }
+
+    mutating func noteTaken(_ id: CallID, by node: Int, run: Int, at time: UInt64) {
+        guard let wish = operations[id]?.wish else { return }
+        taken[id] = Taken(wish: wish, node: node, run: run, since: time)
+    }
+
+    /// A node answers what it has taken once, whether its client still waits or not.
+    mutating func noteAnswered(_ id: CallID) throws(Violation) {
+        guard operations[id] != nil else { return }
+        guard taken.removeValue(forKey: id) != nil else {
+            throw Violation("\(operations[id]?.wish, default: "a call") is answered twice")
         }
     }
 

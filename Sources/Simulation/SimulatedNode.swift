@@ -15,6 +15,8 @@ final class SimulatedNode {
     var disk = SimulatedDisk()
     /// Where the state is; another one after a snapshot.
     var base: MemoryStore
+    /// Where it was, while the replica has it open.
+    var replaced: MemoryStore?
     var storage: MemberStorage<SimulatedDisk>
     var replica: Replica
     /// What the run began with.
@@ -96,7 +98,8 @@ extension SimulatedNode {
         _ clock: SimulatedClock,
         _ time: UInt64
     ) throws -> (MemberStorage<SimulatedDisk>, Replica, Recovery) {
-        var records = try RecordStore(base, revokedTogetherMax: options.revokedTogetherMax)
+        let restless = RestlessStore(base, flushPercent: options.ownFlushPercent, seed: seed)
+        var records = try RecordStore(restless, revokedTogetherMax: options.revokedTogetherMax)
         let group = GroupConfiguration(index: 0, voters: voters.map(\.rawValue))
         try records.bootstrap(group)
         let storage = try MemberStorage(
@@ -123,6 +126,14 @@ extension SimulatedNode {
         )
         replica.journal = []
         return (storage, replica, recovery)
+    }
+
+    /// Nobody needs the state any more whose place a snapshot has taken.
+    func closeReplaced(on volume: MemoryVolume) {
+        guard let old = replaced else { return }
+        old.close()
+        volume.remove(old.path)
+        replaced = nil
     }
 
     /// Comes back with what the crash has left.

@@ -43,6 +43,14 @@ package struct WorldOptions: Sendable {
     // The disk, and what the node does by itself.
     var diskDelayMax = 2 * Span.millisecond
     var flushEvery = 300 * Span.millisecond
+    /// How often the state's own files are brought up to date by a write alone, untold.
+    var ownFlushPercent = 2
+    /// What an answer of a mount takes to its kernel.
+    var kernelDelayMax = 100 * Span.microsecond
+    /// How often somebody looks at what is revoked at that very moment.
+    var lookPercent = 10
+    /// How often other threads, and other events, come between a warning and the change.
+    var lateWarnedPercent = 20
     var replyDelayMax = 200 * Span.microsecond
     /// What clocks run fast or slow by at most, per mille.
     var driftPerMille: UInt64 = 20
@@ -57,6 +65,8 @@ package struct WorldOptions: Sendable {
     var users = 4
     /// How often a voter dies right behind its vote.
     var voterCrashPercent = 0
+    /// How often the power goes while a snapshot is installed.
+    var installCrashPercent = 10
     /// How often others learn of a leader's death at once.
     var suspicionPercent = 50
     /// Crashed nodes come back before anybody's election timeout.
@@ -110,6 +120,11 @@ package struct WorldOptions: Sendable {
         voterCrashPercent = chance.pick(0, 0, 20)
         suspicionPercent = chance.pick(0, 0, 80)
         isRestartQuick = chance.chance(50)
+        ownFlushPercent = chance.pick(0, 5, 50)
+        lateWarnedPercent = chance.pick(0, 20, 80)
+        kernelDelayMax = chance.pick(100, 100, 3000) * Span.microsecond
+        lookPercent = chance.pick(0, 10, 80)
+        installCrashPercent = chance.pick(0, 20)
     }
 }
 

@@ -68,7 +68,8 @@ struct Application {
         metadata.appliedTerm = position.term
         metadata.lastAppliedAt = max(metadata.lastAppliedAt, command.at)
         let before = metadata
-        at = command.at
+        // A leader whose clock is behind stamps before it has seen all that it will follow.
+        at = metadata.lastAppliedAt
         (effects, changes) = ([], [])
         transaction.setSavepoint()
         do throws(ApplyError) {

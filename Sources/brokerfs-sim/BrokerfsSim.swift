@@ -35,6 +35,9 @@ struct BrokerfsSim: ParsableCommand {
     @Option(help: "Stop after so many seconds; 0 for never.")
     var seconds = 0
 
+    @Option(help: "Stop after so many failing worlds.")
+    var failures = 5
+
     @Flag(help: "Cut the plan of a failing world down to what it takes to fail.")
     var shrink = false
 
@@ -51,7 +54,8 @@ struct BrokerfsSim: ParsableCommand {
             runs: runs,
             profile: profile.profile,
             jobs: jobs,
-            seconds: seconds
+            seconds: seconds,
+            failuresMax: failures
         )
         let outcome = campaign.run()
         print(outcome.statistics.report(seconds: outcome.seconds))

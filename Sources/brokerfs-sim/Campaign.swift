@@ -32,6 +32,8 @@ struct Campaign {
     var profile: @Sendable (UInt64) -> Profile
     var jobs: Int
     var seconds: Int
+    /// More failing worlds than this tell nothing new.
+    var failuresMax: Int
 
     struct Outcome {
         var statistics = Statistics()
@@ -45,9 +47,6 @@ struct Campaign {
         var failures: [Failure] = []
     }
 
-    /// More failing worlds than this tell nothing new.
-    private static let failuresMax = 5
-
     func run() -> Outcome {
         let begin = DispatchTime.now()
         let progress = Mutex(Progress(next: first))
@@ -56,7 +55,7 @@ struct Campaign {
         let isTimed = seconds > 0
         Traps.install()
         DispatchQueue.concurrentPerform(iterations: max(1, jobs)) { job in
-            while let seed = Self.take(progress, end) {
+            while let seed = take(progress, end) {
                 if isTimed, DispatchTime.now() > deadline { return }
                 Traps.note(seed, job: job)
                 Self.run(seed, profile(seed), progress)
@@ -72,7 +71,7 @@ struct Campaign {
         }
     }
 
-    private static func take(_ progress: borrowing Mutex<Progress>, _ end: UInt64) -> UInt64? {
+    private func take(_ progress: borrowing Mutex<Progress>, _ end: UInt64) -> UInt64? {
         progress.withLock { progress in
             guard progress.next != end, progress.failures.count < failuresMax else { return nil }
             defer { progress.next += 1 }

@@ -15,6 +15,9 @@ struct RevocationChecker {
     /// When the answer to the first revocation left a node; and each node that said so.
     private var acknowledgedAt: [Int: UInt64] = [:]
     private var acknowledgedOn: [Int: [Int: UInt64]] = [:]
+    /// In the order of their answers; and how many of them each run of a node is known to have.
+    private var inOrder: [(session: Int, at: UInt64)] = []
+    private var seenCount: [Int: Int] = [:]
     /// Sessions that a run of a node has shown to be gone after they were there.
     private var seenLive: [Int: Set<Int>] = [:]
     private var seenGone: [Int: [Int: UInt64]] = [:]
@@ -33,7 +36,10 @@ struct RevocationChecker {
     var sessions: [Int] { acknowledgedAt.keys.sorted() }
 
     mutating func acknowledged(_ session: Int, on node: Int, at time: UInt64) {
-        if acknowledgedAt[session] == nil { acknowledgedAt[session] = time }
+        if acknowledgedAt[session] == nil {
+            acknowledgedAt[session] = time
+            inOrder.append((session, time))
+        }
         if acknowledgedOn[session]?[node] == nil {
             acknowledgedOn[session, default: [:]][node] = time
         }
@@ -43,6 +49,7 @@ struct RevocationChecker {
     mutating func restarted(_ node: Int) {
         seenLive[node] = nil
         seenGone[node] = nil
+        seenCount[node] = nil
         for session in acknowledgedOn.keys { acknowledgedOn[session]?[node] = nil }
     }
 
@@ -83,15 +90,14 @@ struct RevocationChecker {
         seenLive[node, default: []].insert(session)
     }
 
-    /// Whether anything a state holds may be shown after a moment that it vouches for.
-    func checkFreshness(
-        _ session: Int,
-        on node: Int,
-        asOf moment: UInt64
-    ) throws(Violation) {
-        guard let first = acknowledgedAt[session], first < moment else { return }
-        throw Violation(
-            "node \(node + 1) vouches for a moment after s\(session) was revoked, and has it"
-        )
+    /// The next session whose revocation a node must know of if it vouches for a moment; what a
+    /// run of it has known once it does not forget.
+    func nextAcknowledged(before moment: UInt64, unseenBy node: Int) -> Int? {
+        let count = seenCount[node] ?? 0
+        guard count < inOrder.count, inOrder[count].at < moment else { return nil }
+        return inOrder[count].session
     }
+
+    /// The state of a node has the next one.
+    mutating func noteSeen(by node: Int) { seenCount[node, default: 0] += 1 }
 }
