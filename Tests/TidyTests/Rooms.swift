@@ -53,7 +53,9 @@ extension Room {
         Room(
             name: "Simulation",
             isQuiet: true,
-            imports: core + ["Raft", "Replica"]
+            imports: core + ["Raft", "Replica"],
+            // A store may be used from several threads, whatever a simulation does.
+            edges: ["RestlessStore.swift": ["Synchronization"]]
         ),
         Room(
             name: "Node",
