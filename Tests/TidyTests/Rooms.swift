@@ -54,8 +54,8 @@ extension Room {
             name: "Simulation",
             isQuiet: true,
             imports: core + ["Raft", "Replica"],
-            // Disks fail with the kernel's numbers.
-            edges: ["Cluster+Faults": ["Glibc"]]
+            // Disks fail with the kernel's numbers; a store is shared, and changes when it is used.
+            edges: ["Cluster+Faults": ["Glibc"], "RestlessStore": ["Synchronization"]]
         ),
         Room(
             name: "Node",
