@@ -48,13 +48,18 @@ extension Cluster {
         send(&job, node)
     }
 
-    /// Somebody looks at what is about to go, and is answered about when it has gone.
+    /// Somebody looks at what is about to go, here or where it goes next, and is answered about
+    /// when it has gone.
     private mutating func lookMeanwhile(_ staleness: Staleness, _ node: Int) {
         guard case .of(let effects) = staleness, !isQuiet, generator.chance(options.lookPercent)
         else { return }
         for case .recordRemoved(.session, let id, users: _, revoked: true) in effects.prefix(4) {
             guard let session = Int(id.dropFirst()) else { continue }
             begin(generator.pick(.stat, .cat, .hold, .readHeld), session, node)
+            for other in nodes.indices {
+                let at = time + generator.number(below: 2 * options.delayMax)
+                begin(generator.pick(.stat, .cat, .hold), session, other, at: at)
+            }
         }
     }
 

@@ -8,8 +8,9 @@ import Store
 extension Cluster {
     mutating func ask(_ wish: Wish, client: Int) {
         guard !isQuiet else { return }
-        let node = clients.believedLeader(of: client) ?? generator.index(below: nodes.count)
-        ask(wish, client: client, node: node)
+        // Some try another node, as clients do that have waited for long enough.
+        let believed = generator.chance(10) ? nil : clients.believedLeader(of: client)
+        ask(wish, client: client, node: believed ?? generator.index(below: nodes.count))
     }
 
     mutating func ask(_ wish: Wish, client: Int, node: Int) {

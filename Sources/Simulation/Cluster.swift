@@ -211,7 +211,9 @@ package struct Cluster {
     /// first or last.
     private mutating func wake(_ node: Int, _ run: Int) throws {
         guard isRunning(node, run), nodes[node].pausedUntil <= time else { return }
-        if generator.chance(50) { updateGate(node) } else { try step(node, .tick) }
+        guard generator.chance(50) else { return try step(node, .tick) }
+        try checkFreshness(node)
+        updateGate(node)
     }
 
     /// Hands an event over; a paused node gets it when it wakes.

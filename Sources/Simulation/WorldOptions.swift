@@ -122,7 +122,7 @@ package struct WorldOptions: Sendable {
         isRestartQuick = chance.chance(50)
         ownFlushPercent = chance.pick(0, 5, 50)
         lateWarnedPercent = chance.pick(0, 20, 80)
-        kernelDelayMax = chance.pick(100, 100, 3000) * Span.microsecond
+        kernelDelayMax = chance.pick(100, 3000) * Span.microsecond
         lookPercent = chance.pick(0, 10, 80)
         installCrashPercent = chance.pick(0, 20)
     }

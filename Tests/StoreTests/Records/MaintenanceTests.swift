@@ -67,7 +67,7 @@ struct MaintenanceTests {
             options.ttlNanoseconds = 50_000_000
             try rig.accept(.setOptions(.user, options))
             func apply(_ milliseconds: Int32, _ kind: Command.Kind) throws {
-                let at = Timestamp(seconds: 5, nanoseconds: milliseconds * 1_000_000)
+                let at = Timestamp(seconds: 2_000_000, nanoseconds: milliseconds * 1_000_000)
                 let index = rig.store.metadata.appliedIndex + 1
                 let place = RecordStore.Position(term: 1, index: index)
                 _ = try rig.store.apply(.init(Command(at: at, kind: kind), at: place))

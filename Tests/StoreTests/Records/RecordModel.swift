@@ -41,8 +41,9 @@ struct RecordModel {
 
     /// Runs a command as a whole or not at all.
     mutating func apply(_ command: Command) -> Result<UInt64, CommandError> {
+        // Time never runs backwards, also where the command is refused.
+        at = max(at, command.at)
         var next = self
-        next.at = command.at
         do throws(CommandError) {
             let count = try next.run(command.kind)
             self = next

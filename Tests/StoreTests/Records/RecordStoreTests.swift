@@ -34,6 +34,18 @@ struct RecordStoreTests {
         }
     }
 
+    @Test("a command stamped behind the history happens now", arguments: Engine.allCases)
+    func timeNeverGoesBack(engine: Engine) throws {
+        try RecordRig.with(engine) { rig in
+            try rig.accept(.put([try Make.user("alice")]))
+            let before = Timestamp(seconds: rig.now)
+            rig.now -= 100
+            let outcome = try rig.apply(.put([try Make.user("bob")]))
+            #expect(outcome.changes.map(\.at) == [before])
+            #expect(rig.store.metadata.lastAppliedAt == before)
+        }
+    }
+
     @Test("deleting an id that never was is no error and no change", arguments: Engine.allCases)
     func deleteMissing(engine: Engine) throws {
         try RecordRig.with(engine) { rig in
