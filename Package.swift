@@ -73,6 +73,7 @@ var targets: [Target] = [
         dependencies: [
             "Simulation", "Replica", "Raft", "Log", "Store", "FSMap", "Identity",
         ],
+        exclude: ["mutants"],
         swiftSettings: settings
     ),
     .testTarget(

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Plants the bugs of Tests/RaftTests/mutants in a copy of the Raft core, one at a time, and sees
-# that the suites which each patch names go red. A hang or a trap is red as well.
+# that the suites which each patch names go red. A hang or a trap is red as well. Without names it
+# goes on with the bugs outside of the core: mutants-sim.sh.
 #   dev/mutants.sh [NAME…]
 . "$(dirname "$0")/common.sh"
 
@@ -144,4 +145,7 @@ for name in "${names[@]}"; do
     fi
 done
 printf '%s caught, %s survived\n' "$caught" "$survived"
-[ "$survived" -eq 0 ] && [ "$broken" -eq 0 ]
+status=0
+[ "$survived" -eq 0 ] && [ "$broken" -eq 0 ] || status=1
+if [ $# -eq 0 ]; then dev/mutants-sim.sh || status=1; fi
+exit "$status"

@@ -102,18 +102,20 @@ struct ClusterTests {
         let plan = Plan(WorldOptions(.plain, seed: 4), seed: 4)
         let shrunk = try #require(Shrinker(runsMax: 300).shrink(plan.items, fails: isRead))
         #expect(shrunk.isMinimal)
-        // Nobody has to die for it: somebody makes it, and somebody looks.
+        // Nobody has to die for it: somebody makes it, and somebody looks. A step or two more may
+        // stay, without which chance would take another turn.
         var made: [Int] = []
         var looked: [Int] = []
         for item in shrunk.items {
             switch item.step {
             case .request(_, .create(let session)): made.append(session)
             case .access(_, .cat, let session): looked.append(session)
-            default: Issue.record("\(item) is superfluous")
+            case .fault: Issue.record("\(item) is superfluous")
+            default: break
             }
         }
-        #expect(made.count == 1)
-        #expect(made == looked)
+        #expect(shrunk.items.count <= 6 && plan.items.count > 100)
+        #expect(looked.contains { made.contains($0) })
     }
 }
 
