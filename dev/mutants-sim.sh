@@ -64,16 +64,19 @@ build() {
 
 # Runs so many schedules of a profile from a seed on; result is green, red, trap or hang.
 outcome() {
-    local status=0
-    SWIFT_BACKTRACE=enable=no run prlimit --cpu=$((60 + seconds * $2)) \
+    local status=0 limit=$((60 + seconds * $2))
+    SWIFT_BACKTRACE=enable=no run prlimit --cpu="$limit:$((limit + 60))" \
         "$scratch/release/brokerfs-sim" --seed "$3" --runs "$2" --profile "$1" --jobs 1 \
         --failures 1 || status=$?
     case $status in
     0) result=green ;;
-    # The signal for too much of a processor.
-    137 | $((128 + 24))) result=hang ;;
     1) result=red ;;
-    *) result=trap ;;
+    # SIGXCPU: too much of a processor.
+    152) result=hang ;;
+    # SIGILL, SIGTRAP, SIGABRT, SIGSEGV: a precondition, or worse.
+    132 | 133 | 134 | 139) result=trap ;;
+    # Whatever ended it from outside has shown nothing about the bug.
+    *) fatal "brokerfs-sim ended with $status" ;;
     esac
 }
 
