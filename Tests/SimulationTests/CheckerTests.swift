@@ -92,6 +92,15 @@ struct CheckerTests {
         #expect(told == "node 2 has shown s7 to be gone, and shows it again")
     }
 
+    @Test("an answer that may be of a time before a session was made shows nothing")
+    mutating func asked() {
+        #expect(look(.content, on: 1, at: 10 * ms) == nil)
+        // It ended after that, but was asked while the session was being made.
+        #expect(look(nil, on: 1, at: 11 * ms) == nil)
+        revocations.acknowledged(7, on: 0, at: 20 * ms)
+        #expect(look(.content, on: 1, at: 50 * ms) == nil)
+    }
+
     @Test("another run of a node is another mount")
     mutating func restarted() {
         #expect(look(.content, on: 1, at: 10 * ms) == nil)

@@ -18,8 +18,9 @@ struct RevocationChecker {
     /// In the order of their answers; and how many of them each run of a node is known to have.
     private var inOrder: [(session: Int, at: UInt64)] = []
     private var seenCount: [Int: Int] = [:]
-    /// Sessions that a run of a node has shown to be gone after they were there.
-    private var seenLive: [Int: Set<Int>] = [:]
+    /// Sessions that a run of a node has shown, since when; and that it has shown to be gone, in
+    /// answer to a question asked after that: a slow answer may be of a time before they were made.
+    private var seenLive: [Int: [Int: UInt64]] = [:]
     private var seenGone: [Int: [Int: UInt64]] = [:]
     /// What names may take longer than content on the mount that revoked, and how old what other
     /// mounts show may be: the bound, what clocks may be off, and a tick to notice.
@@ -62,7 +63,9 @@ struct RevocationChecker {
         endedAt: UInt64
     ) throws(Violation) {
         guard let shown else {
-            if seenLive[node]?.contains(session) == true, seenGone[node]?[session] == nil {
+            if let live = seenLive[node]?[session], live < startedAt,
+                seenGone[node]?[session] == nil
+            {
                 seenGone[node, default: [:]][session] = endedAt
             }
             return
@@ -87,7 +90,7 @@ struct RevocationChecker {
         {
             throw Violation("node \(node + 1) has shown s\(session) to be gone, and shows it again")
         }
-        seenLive[node, default: []].insert(session)
+        if seenLive[node]?[session] == nil { seenLive[node, default: [:]][session] = endedAt }
     }
 
     /// The next session whose revocation a node must know of if it vouches for a moment; what a
