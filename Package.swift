@@ -24,6 +24,11 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOExtras", package: "swift-nio-extras"),
 ]
+let tls: [Target.Dependency] = [
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "X509", package: "swift-certificates"),
+    .product(name: "SwiftASN1", package: "swift-asn1"),
+]
 
 var dependencies: [Package.Dependency] = [
     .package(
@@ -105,6 +110,9 @@ if !quietOnly {
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(
             url: "https://github.com/apple/swift-configuration",
             from: "1.4.0",
@@ -134,11 +142,17 @@ if !quietOnly {
             dependencies: ["Node", "Identity", protobuf, logging] + nio,
             swiftSettings: settings
         ),
+        .target(
+            name: "Cluster",
+            dependencies: ["Node", "Replica", "Raft", "Identity", protobuf, crypto, logging]
+                + nio + tls,
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "brokerfs",
             dependencies: [
-                "Identity", "Store", "Log", "FSMap", "Replica", "Node", "FuseMount",
-                "AdminSocket", "Samples", logging, protobuf,
+                "Identity", "Store", "Log", "Raft", "FSMap", "Replica", "Node", "FuseMount",
+                "AdminSocket", "Cluster", "Samples", logging, protobuf,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
@@ -169,6 +183,14 @@ if !quietOnly {
         .testTarget(
             name: "NodeTests",
             dependencies: ["Node", "Identity", "Store", "Log", "Samples"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ClusterTests",
+            dependencies: [
+                "Cluster", "Node", "Replica", "Raft", "Identity", "Samples", protobuf, crypto,
+                logging,
+            ] + nio + tls,
             swiftSettings: settings
         ),
         .testTarget(

@@ -78,9 +78,19 @@ extension Room {
             ]
         ),
         Room(
+            name: "Cluster",
+            imports: [
+                "Identity", "Raft", "Replica", "Node", "SwiftProtobuf", "Crypto", "X509",
+                "SwiftASN1", "Logging", "NIOCore", "NIOPosix", "NIOExtras", "NIOSSL", "Glibc",
+                "Foundation", "Synchronization",
+            ],
+            uncheckedCount: 1
+        ),
+        Room(
             name: "brokerfs",
             imports: core + [
-                "Replica", "Node", "FuseMount", "AdminSocket", "Samples", "SwiftProtobuf",
+                "Raft", "Replica", "Node", "FuseMount", "AdminSocket", "Cluster", "Samples",
+                "SwiftProtobuf",
                 "ArgumentParser", "Configuration", "SystemPackage", "Yams", "Logging", "Glibc",
                 "Foundation", "Synchronization", "UnixSignals",
             ]
