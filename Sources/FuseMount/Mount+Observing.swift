@@ -3,7 +3,7 @@
 package import FSMap
 import Glibc
 package import Identity
-package import Node
+import Node
 import Synchronization
 
 extension Mount: MountObserver {
@@ -63,6 +63,11 @@ extension Mount: MountObserver {
         let replays = server.replayer.replays(from: before, to: after, files: server.files)
         if !server.polls.isEmpty { server.notifier.wakePollers() }
         server.replayer.enqueue(replays)
+    }
+
+    /// Their content goes at once; names wait for the notifier.
+    package func afterForgetting(_ body: @escaping @Sendable () -> Void) {
+        server.notifier.afterSending(body)
     }
 
     /// Nobody vouches for the state: the kernel has to ask for all it has.

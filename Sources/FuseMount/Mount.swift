@@ -3,7 +3,6 @@
 import CFuse3
 package import FSMap
 import Glibc
-package import Identity
 package import Logging
 package import Node
 import Synchronization
