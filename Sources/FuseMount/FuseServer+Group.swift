@@ -86,7 +86,7 @@ extension FuseServer {
             case .all: true
             }
         if isForwarded {
-            node.proposeAnywhere(kind, completion: completion)
+            node.proposeAnywhere(kind, includesNames: false, completion: completion)
         } else {
             node.propose(kind, completion: completion)
         }
