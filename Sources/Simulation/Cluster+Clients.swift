@@ -60,7 +60,7 @@ extension Cluster {
     private mutating func readByLease(_ id: CallID, _ session: Int, _ node: Int) throws {
         let now = nodes[node].clock.monotonic(at: time)
         guard nodes[node].replica.isWritable(now: now),
-            nodes[node].replica.freshAsOf(now: now) == now
+            nodes[node].replica.isCurrent(now: now)
         else { return tell(id, .notTaken) }
         tell(id, .read(try value(of: session, on: node)))
     }

@@ -162,7 +162,7 @@ package struct Cluster {
             guard isRunning(node, run) else { return }
             try deliver(event, .snapshotSent(to: target, succeeded: succeeded), to: node)
         case .suspicion(let node, let suspect):
-            guard !nodes[place(suspect)].isUp else { return }
+            guard !nodes[place(suspect)].isUp || options.firewallsLie else { return }
             try deliver(event, .suspectLeader(suspect), to: node)
         case .diskDone(let node, let run): try finishWrite(node, run, event)
         case .warned(let node, let run):

@@ -69,6 +69,10 @@ package struct WorldOptions: Sendable {
     var installCrashPercent = 10
     /// How often others learn of a leader's death at once.
     var suspicionPercent = 50
+    /// Whether a firewall may refuse connections to a leader that lives: others take it for dead.
+    ///
+    /// Its lease is worth nothing then, so nobody reads by it; all else is promised as ever.
+    var firewallsLie = false
     /// Crashed nodes come back before anybody's election timeout.
     var isRestartQuick = false
 
@@ -83,6 +87,10 @@ package struct WorldOptions: Sendable {
         limits.retainedBytesMax = 2000
         spares = chance.chance(30) ? 2 : 0
         if profile == .swarm { drawSwarm(&chance) }
+        firewallsLie = chance.chance(25)
+        // A reading is back after three signs of life at most, and mounts are to open.
+        let heartbeat = UInt64(raft.heartbeatTicks) * raft.tickNanoseconds
+        stalenessMax = max(stalenessMax, 5 * heartbeat)
     }
 
     private mutating func drawSwarm(_ chance: inout SplitMix64) {
@@ -133,5 +141,5 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case crash, powerCut, pause
     case cutNode, cutLink, deafen, mute, split
     case diskSlow, diskFull, diskSyncError
-    case wallJump, transfer, membership
+    case wallJump, transfer, membership, lie
 }
