@@ -180,9 +180,19 @@ if !quietOnly {
             path: "Benchmarks/raftbench",
             swiftSettings: settings
         ),
+        // Several nodes in one process, for the tests of the rooms above.
+        .target(
+            name: "GroupHarness",
+            dependencies: ["Node", "Replica", "Raft", "Store", "Identity", logging],
+            path: "Tests/GroupHarness",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Node", "Identity", "Store", "Log", "Samples"],
+            dependencies: [
+                "Node", "GroupHarness", "Replica", "Raft", "Identity", "Store", "Log", "Samples",
+                logging,
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -196,7 +206,8 @@ if !quietOnly {
         .testTarget(
             name: "MountTests",
             dependencies: [
-                "brokerfs", "FuseMount", "Node", "FSMap", "Replica", "Log", "Identity", logging,
+                "brokerfs", "FuseMount", "Node", "GroupHarness", "FSMap", "Replica", "Raft", "Log",
+                "Identity", logging,
             ],
             swiftSettings: settings
         ),

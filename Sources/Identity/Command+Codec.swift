@@ -56,6 +56,7 @@ extension Command {
                 recordsMax: maintain.recordsMax
             )
         case .beginHistory(let serverVersion): kind = .beginHistory(serverVersion: serverVersion)
+        case .describeMember(let describe): kind = .describeMember(GroupMember(describe.member))
         case nil: throw .undecodable(type: "command")
         }
         self.init(at: Timestamp(message.at), kind: kind)
@@ -84,6 +85,7 @@ extension Command {
             message.maintain.changeRetentionSeconds = retention
             message.maintain.recordsMax = recordsMax
         case .beginHistory(let serverVersion): message.beginHistory = serverVersion
+        case .describeMember(let member): message.describeMember.member = member.message
         }
         return message
     }

@@ -36,6 +36,12 @@ package enum Limits {
     package static let watchedChangesMax = 500
     /// Bytes of lines in one frame for one of them; a single line may have as many.
     package static let watchedBytesMax = 1 << 20
+    /// Members of the group that are known by name.
+    package static let membersMax = 1000
+    /// The name of a member, in bytes.
+    package static let memberNameBytesMax = 63
+    /// The address of a member, in bytes: a name of 253, a colon and a port.
+    package static let memberAddressBytesMax = 259
     /// A shell writes a short value in one write(2); such a write commits before it returns.
     package static let commitInWriteBytesMax = 4096
 }

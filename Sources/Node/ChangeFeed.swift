@@ -20,7 +20,7 @@ extension LocalNode {
         limit: Int
     ) throws(ViewError) -> ChangePage {
         do throws(StoreError) {
-            let reader = RecordReader(store)
+            let reader = RecordReader(shown.store)
             let newest = try reader.metadata().recordVersion
             guard version <= newest else { return .dropped(through: newest) }
             switch try reader.changes(after: version, limit: limit) {
@@ -35,7 +35,7 @@ extension LocalNode {
     /// The version of the newest change.
     package func newestVersion() throws(ViewError) -> UInt64 {
         do throws(StoreError) {
-            return try RecordReader(store).metadata().recordVersion
+            return try RecordReader(shown.store).metadata().recordVersion
         } catch {
             throw .io("\(error)")
         }

@@ -8,7 +8,8 @@ import Replica
 
 /// What the disk thread is asked for, in order.
 enum DiskJob: Sendable {
-    case persist(Write)
+    /// `state` is where the state of a snapshot in it is.
+    case persist(Write, state: String?)
     case discard(through: UInt64)
 }
 
@@ -21,14 +22,17 @@ final class DiskDesk: @unchecked Sendable {
     private var backlog: [DiskJob] = []
     private let jobs: Mailbox<DiskJob>
     private let inbox: Mailbox<LocalNode.Inbound>
+    private let directories: StateDirectories
     private let logger: Logger
 
     init(
         storage: consuming MemberStorage<PosixDisk>,
         jobs: Mailbox<DiskJob>,
         inbox: Mailbox<LocalNode.Inbound>,
+        directories: StateDirectories,
         logger: Logger
     ) {
+        self.directories = directories
         self.storage = storage
         self.jobs = jobs
         self.inbox = inbox
@@ -60,7 +64,7 @@ final class DiskDesk: @unchecked Sendable {
     /// False where it has to be tried again.
     private func perform(_ job: DiskJob) -> Bool {
         switch job {
-        case .persist(let write): return persist(write)
+        case .persist(let write, let state): return persist(write, state)
         case .discard(let index):
             do {
                 try storage.discardPrefix(through: index)
@@ -72,9 +76,12 @@ final class DiskDesk: @unchecked Sendable {
         }
     }
 
-    private func persist(_ write: Write) -> Bool {
+    private func persist(_ write: Write, _ state: String?) -> Bool {
         do throws(LogError) {
-            try storage.perform(write)
+            try storage.perform(write) { [directories] () throws(LogError) in
+                guard let state else { preconditionFailure("a snapshot comes with its state") }
+                try directories.install(state)
+            }
             isUnsettled = true
             inbox.send(.event(.persisted(through: write.number)))
             return true

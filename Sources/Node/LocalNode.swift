@@ -17,6 +17,35 @@ package protocol MountObserver: AnyObject, Sendable {
     /// Invalidates cached content now, and returns what queues the cached names, called after the
     /// replies. That function must not block.
     func didApply(_ effects: [Effect]) -> @Sendable () -> Void
+
+    /// On the replica thread, before another state takes the place of the shown one. Never blocks.
+    func willReplace()
+    /// On the reply thread, after it has; the rest is as with ``didApply(_:)``.
+    func didReplace() -> @Sendable () -> Void
+    /// On the replica thread: nobody vouches any more for what is shown, or somebody does again.
+    ///
+    /// Never blocks.
+    func gateChanged(isOpen: Bool)
+    /// On the reply thread: `cluster/` shows something else, its counters apart.
+    func clusterChanged(_ before: ClusterState, _ after: ClusterState)
+    /// Calls `body` once the caches have forgotten all that they were told to so far.
+    ///
+    /// On the reply thread; does not wait for it.
+    func afterForgetting(_ body: @escaping @Sendable () -> Void)
+}
+
+/// What most observers, which keep nothing, have to do.
+extension MountObserver {
+    /// Nothing is kept.
+    package func willReplace() {}
+    /// Nothing is kept.
+    package func didReplace() -> @Sendable () -> Void { {} }
+    /// Nothing is shown.
+    package func gateChanged(isOpen: Bool) {}
+    /// Nobody is told.
+    package func clusterChanged(_ before: ClusterState, _ after: ClusterState) {}
+    /// Nothing is cached.
+    package func afterForgetting(_ body: @escaping @Sendable () -> Void) { body() }
 }
 
 /// The machine room: a replica with its threads, clocks and files.
@@ -27,30 +56,37 @@ package protocol MountObserver: AnyObject, Sendable {
 /// state's own files; `reply` tells the mounts and answers.
 package final class LocalNode: Sendable {
     package let configuration: NodeConfiguration
-    let store: RocksStore
+    let shown: ShownState
     let log: Logger
     let shared: SharedState
     let inbox: Mailbox<Inbound>
+    /// The others; nil for a node on its own.
+    let links: (any PeerLinks)?
+    let forwarder = Forwarder()
     private let threads: Mutex<[WorkerThread]>
     private let lock: DirectoryLock
-    private let currentView: StateView
 
     /// What reaches the replica thread.
     enum Inbound: Sendable {
         case propose(Proposal)
         case event(Event)
+        case arrived(Arrival)
         case shutdown
     }
 
     /// Opens the directory, starts the threads and waits until the log is applied.
     ///
+    /// A node of a group does not wait: whether changes are taken anywhere is up to the group.
+    ///
     /// Throws ``NodeError`` and leaves nothing running where the directory is in use, damaged or
     /// incomplete.
     package init(
         _ configuration: NodeConfiguration,
+        links: (any PeerLinks)? = nil,
         log: Logger
     ) throws(NodeError) {
         self.configuration = configuration
+        self.links = links
         self.log = log
         lock = try DirectoryLock(configuration.dataDirectory)
         let opened: OpenedFiles
@@ -60,10 +96,12 @@ package final class LocalNode: Sendable {
             lock.release()
             throw error
         }
-        store = opened.store
-        let shared = SharedState(name: configuration.name)
-        self.shared = shared
-        currentView = StateView(store, cluster: { shared.cluster }, events: { shared.events })
+        shared = SharedState(
+            name: configuration.name,
+            isInGroup: configuration.isInGroup,
+            stalenessMaxNanoseconds: configuration.stalenessMaxNanoseconds
+        )
+        shown = ShownState(opened.store, shared: shared)
         inbox = Mailbox()
         threads = Mutex([])
         let replica = Replica(
@@ -81,7 +119,8 @@ package final class LocalNode: Sendable {
             log: log
         )
         start(replica, opened.storage)
-        if let reason = shared.waitUntilReady() {
+        if links != nil { scout() }
+        if !configuration.isInGroup, let reason = shared.waitUntilReady() {
             shutdown()
             throw .notReady(reason: reason)
         }
@@ -101,26 +140,32 @@ package final class LocalNode: Sendable {
             replies: replies,
             flushes: flushes
         )
-        let shelf = DiskDesk(storage: storage, jobs: disk, inbox: inbox, logger: log)
-        let (store, inbox, shared, logger) = (store, inbox, shared, log)
+        let shelf = DiskDesk(
+            storage: storage,
+            jobs: disk,
+            inbox: inbox,
+            directories: StateDirectories(data: configuration.dataDirectory),
+            logger: log
+        )
+        let (shown, inbox, shared, logger) = (shown, inbox, shared, log)
         threads.withLock {
             $0 = [
                 WorkerThread("replica") { desk.run() },
                 WorkerThread("disk") { shelf.run() },
-                WorkerThread("flush") { flushStore(store, flushes, inbox, logger) },
-                WorkerThread("reply") { answer(replies, shared) },
+                WorkerThread("flush") { flushStore(shown, flushes, inbox, logger) },
+                WorkerThread("reply") { runReplies(replies, shared) },
             ]
         }
     }
 
     /// The current state, readable from any thread.
-    package func view() -> StateView { currentView }
+    package func view() -> StateView { shown.view }
 
     /// One moment of the state: what is read from it belongs together.
     package func snapshot() throws(ViewError) -> StateView {
         let shared = shared
         do throws(StoreError) {
-            let snapshot = try store.snapshot()
+            let snapshot = try shown.store.snapshot()
             return StateView(
                 snapshot,
                 isMoment: true,
@@ -138,6 +183,7 @@ package final class LocalNode: Sendable {
     /// mounts have dropped the content it changed, or when that is refused or late.
     package func propose(
         _ kind: Command.Kind,
+        origin: RequestOrigin? = nil,
         completion: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
     ) {
         if let refusal = shared.refusal(of: kind) { return completion(.failure(refusal)) }
@@ -179,7 +225,7 @@ package final class LocalNode: Sendable {
         shared.close()
         inbox.send(.shutdown)
         for thread in running { thread.join() }
-        store.close()
+        shown.close()
         lock.release()
     }
 }
@@ -197,6 +243,7 @@ extension LocalNode {
     /// Where the history stands and what it occupies.
     package func information() throws(ViewError) -> NodeInformation {
         do throws(StoreError) {
+            let store = shown.store
             let metadata = try RecordReader(store).metadata()
             return NodeInformation(
                 serverVersion: metadata.serverVersion,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Identity
+package import Identity
 package import Log
 package import Raft
 package import Replica
@@ -15,6 +15,14 @@ package struct NodeConfiguration: Sendable {
     package var name: String
     /// This node's number in the group, for ever.
     package var member = MemberID(1)
+    /// Who founded the group, this node included where it did; empty: a node on its own.
+    ///
+    /// Only a new directory takes it; afterwards the state says who is in the group.
+    package var founders: [GroupMember] = []
+    /// Names the group among all others; empty for a node on its own.
+    package var clusterID = ""
+    /// How old what a mount shows may be in a group, before it refuses to (G2).
+    package var stalenessMaxNanoseconds: UInt64 = 1_000_000_000
     package var raft = Options()
     package var store = RocksOptions()
     package var log = LogLimits()
@@ -27,6 +35,14 @@ package struct NodeConfiguration: Sendable {
     package var flushBytes = 32 << 20
     /// Retained bytes of `events/all.jsonl`; beyond it the older half goes.
     package var eventBytesMax = Limits.eventBytesMax
+
+    /// Whether the node has others beside it, or may get some.
+    package var isInGroup: Bool { !clusterID.isEmpty }
+
+    /// The voters that a new directory begins with.
+    var foundingVoters: [MemberID] {
+        founders.isEmpty ? [member] : founders.map { MemberID($0.id) }
+    }
 
     /// The defaults for a directory.
     package init(dataDirectory: String, name: String) {

@@ -16,12 +16,14 @@ struct OpenedFiles {
 
     /// Opens the state and the log; what the state has not seen of the log Raft will bring.
     init(_ configuration: NodeConfiguration, log: Logger) throws(NodeError) {
-        let directory = configuration.dataDirectory
+        let directories = StateDirectories(data: configuration.dataDirectory)
+        let path = try directories.current()
         do throws(StoreError) {
-            store = try RocksStore(path: directory + "/state", options: configuration.store)
+            store = try RocksStore(path: path, options: configuration.store)
         } catch {
             throw .store(error)
         }
+        directories.removeOthers(than: path)
         do throws(NodeError) {
             records = try Self.records(store, configuration)
             (storage, recovery) = try Self.open(configuration, records.metadata)
@@ -47,7 +49,7 @@ struct OpenedFiles {
     ) throws(NodeError) -> RecordStore {
         do throws(StoreError) {
             var records = try RecordStore(store)
-            let group = Configuration(voters: [configuration.member])
+            let group = Configuration(voters: configuration.foundingVoters)
             try records.bootstrap(GroupConfiguration(group, at: 0))
             return records
         } catch {
@@ -69,9 +71,11 @@ struct OpenedFiles {
                 limits: configuration.log
             )
             let recovery = try storage.recovery(over: state)
-            guard recovery.group == Configuration(voters: [configuration.member]) else {
+            let isAlone = recovery.group == Configuration(voters: [configuration.member])
+            guard isAlone || configuration.isInGroup else {
                 throw RecoveryError.incomplete(
-                    reason: "the directory is that of a member of a larger group"
+                    reason: "the directory is that of a member of a larger group, and the "
+                        + "configuration has no section for a cluster"
                 )
             }
             return (storage, recovery)

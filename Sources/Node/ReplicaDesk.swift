@@ -13,8 +13,18 @@ import Synchronization
 /// What the reply thread does for one batch, in this order: content, replies, names.
 struct ReplyJob: Sendable {
     var effects: [Identity.Effect] = []
+    /// Another state has taken the place of the one that was shown.
+    var isReplacement = false
     var observers: [any MountObserver] = []
     var replies: [(SharedState.Completion, Result<Applied, ProposalError>)] = []
+    /// The state has everything up to here; 0 where it says nothing new.
+    var applied: UInt64 = 0
+    /// What `cluster/` showed, and what it shows.
+    var cluster: (before: ClusterState, after: ClusterState)?
+
+    var isEmpty: Bool {
+        effects.isEmpty && replies.isEmpty && applied == 0 && !isReplacement && cluster == nil
+    }
 }
 
 /// The replica thread: the only owner of the ``Replica``.
@@ -27,6 +37,10 @@ final class ReplicaDesk: @unchecked Sendable {
     private var isFlushing = false
     private var isShuttingDown = false
     private var nextSpaceCheck: UInt64 = 0
+    private var gate: StalenessGate
+    /// What goes to other members when everything that waited is handled.
+    private var outgoing: [Message] = []
+    private var members: [GroupMember] = []
 
     private let node: LocalNode
     private let disk: Mailbox<DiskJob>
@@ -42,6 +56,8 @@ final class ReplicaDesk: @unchecked Sendable {
     ) {
         self.replica = replica
         self.node = node
+        let staleness = node.configuration.stalenessMaxNanoseconds
+        gate = StalenessGate(stalenessMaxNanoseconds: staleness)
         self.disk = disk
         self.replies = replies
         self.flushes = flushes
@@ -53,6 +69,7 @@ final class ReplicaDesk: @unchecked Sendable {
         let tick = Int(node.configuration.raft.tickNanoseconds / 1_000_000)
         while let arrived = node.inbox.takeAll(timeout: .milliseconds(max(1, tick))) {
             handle(arrived)
+            node.shown.sweep()
             if isShuttingDown, replica.pendingCount == 0, !isFlushing { break }
         }
         node.inbox.close()
@@ -75,13 +92,43 @@ final class ReplicaDesk: @unchecked Sendable {
             switch inbound {
             case .propose(let proposal): proposals.append(proposal)
             case .event(let event): step(event)
+            case .arrived(let arrival): receive(arrival)
             case .shutdown: beginShutdown()
             }
         }
         if !proposals.isEmpty { step(.propose(proposals)) }
         if !isShuttingDown { checkSpace(Clock.monotonicNanoseconds()) }
         step(.tick)
-        node.shared.publish(replica)
+        sendOutgoing()
+        publish()
+        checkFreshness()
+    }
+
+    private func sendOutgoing() {
+        guard !outgoing.isEmpty else { return }
+        node.links?.send(outgoing)
+        outgoing.removeAll(keepingCapacity: true)
+    }
+
+    /// A state that came from another member; one that is not taken is thrown away.
+    private func receive(_ arrival: LocalNode.Arrival) {
+        guard !replica.isInstalling else { return arrival.completion(false) }
+        step(.receiveSnapshot(arrival.message, arrival.state))
+        arrival.completion(replica.isInstalling)
+    }
+
+    /// Mounts close before anything older than the bound is shown, and open again later.
+    private func checkFreshness() {
+        guard node.shared.isInGroup else { return }
+        let now = Clock.monotonicNanoseconds()
+        let fresh = replica.freshAsOf(now: now)
+        node.shared.offerFreshness(fresh, at: replica.appliedIndex)
+        guard gate.update(freshAsOf: node.shared.freshAsOf, now: now) else { return }
+        node.log.log(
+            level: gate.isOpen ? .info : .warning,
+            gate.isOpen ? "the state is fresh again" : "nobody vouches for the state: mounts refuse"
+        )
+        for observer in observers { observer.gateChanged(isOpen: gate.isOpen) }
     }
 
     private func step(_ event: Event) {
@@ -99,9 +146,9 @@ final class ReplicaDesk: @unchecked Sendable {
         var job = ReplyJob()
         for action in actions {
             switch action {
-            case .persist(let write, _):
+            case .persist(let write, let state):
                 bytesSinceFlush += write.entries.reduce(0) { $0 + $1.sizeBytes }
-                disk.send(.persist(write))
+                disk.send(.persist(write, state: state.map(Self.path)))
             case .prepare:
                 // Nobody who waits for an answer waits for the next batch.
                 send(&job)
@@ -114,16 +161,23 @@ final class ReplicaDesk: @unchecked Sendable {
             case .applied(let effects, let changes):
                 job.effects = effects
                 job.observers = observers
+                job.applied = replica.appliedIndex
+                node.shared.forgotten.noteApplied(job.applied)
                 node.shared.record(changes)
-                node.shared.publish(replica)
+                publish()
             case .reply(let id, let result):
                 if let completion = node.shared.take(id) {
                     job.replies.append((completion, result))
                 }
             case .roleChanged(let change):
                 note(change)
-            case .send, .sendSnapshot, .replaced:
-                preconditionFailure("a group of one has nobody to talk to")
+            case .send(let message):
+                outgoing.append(message)
+            case .sendSnapshot(let message):
+                node.links?.sendSnapshot(message)
+            case .replaced:
+                send(&job)
+                replace()
             case .discardLog(let index):
                 isFlushing = false
                 disk.send(.discard(through: index))
@@ -145,18 +199,82 @@ final class ReplicaDesk: @unchecked Sendable {
                 "cause": "\(change.cause)",
             ]
         )
-        node.shared.publish(replica)
+        publish()
     }
 
     private func warn(_ staleness: Staleness) {
-        guard case .of(let effects) = staleness, !effects.isEmpty else { return }
-        for observer in observers { observer.willApply(effects) }
+        switch staleness {
+        case .of(let effects):
+            guard !effects.isEmpty else { return }
+            for observer in observers { observer.willApply(effects) }
+        case .everything:
+            for observer in observers { observer.willReplace() }
+        }
+    }
+
+    private static func path(of state: RecordStore) -> String { rocks(state).path }
+
+    private static func rocks(_ state: RecordStore) -> RocksStore {
+        guard let store = state.base as? RocksStore else {
+            preconditionFailure("a node keeps its state in RocksDB")
+        }
+        return store
+    }
+
+    /// Readers see the state of a snapshot from now on.
+    private func replace() {
+        node.shown.replace(with: Self.rocks(replica.store))
+        node.shared.loadEvents(
+            from: replica.store.reader,
+            bytesMax: node.configuration.eventBytesMax,
+            log: node.log
+        )
+        var job = ReplyJob()
+        job.isReplacement = true
+        job.observers = observers
+        job.applied = replica.appliedIndex
+        node.shared.forgotten.noteApplied(job.applied)
+        replies.send(job)
+        node.log.info("the state of a snapshot is shown", metadata: ["index": "\(job.applied)"])
+        publish()
     }
 
     private func send(_ job: inout ReplyJob) {
-        guard !job.effects.isEmpty || !job.replies.isEmpty else { return }
+        guard !job.isEmpty else { return }
         replies.send(job)
         job = ReplyJob()
+    }
+
+    /// Says where the replica stands to whoever reads `cluster/` or wants to write.
+    private func publish() {
+        let standing = standing
+        if standing.members != members {
+            members = standing.members
+            node.links?.groupChanged(members)
+        }
+        let obstacle = replica.stopReason ?? (replica.isOutOfSpace ? "the disk is full" : nil)
+        guard let before = node.shared.publish(standing, obstacle: obstacle) else { return }
+        var job = ReplyJob()
+        job.observers = observers
+        job.cluster = (before, node.shared.cluster)
+        replies.send(job)
+    }
+
+    private var standing: Standing {
+        let now = Clock.monotonicNanoseconds()
+        var standing = Standing()
+        standing.member = replica.id
+        standing.role = replica.role
+        standing.leader = replica.leader
+        standing.term = replica.term
+        standing.applied = replica.appliedIndex
+        standing.committed = replica.commitIndex
+        standing.isWritable = replica.isWritable(now: now)
+        standing.writableUntil = replica.leaseDeadline
+        standing.voters = replica.configuration.voters
+        standing.learners = replica.configuration.learners
+        standing.members = node.configuration.founders
+        return standing
     }
 
     private var observers: [any MountObserver] { node.shared.observers.withLock { $0 } }
@@ -175,39 +293,5 @@ final class ReplicaDesk: @unchecked Sendable {
         let directory = node.configuration.dataDirectory
         guard let free = try? PosixDisk().freeBytes(in: directory) else { return }
         node.shared.setLowOnSpace(free < node.configuration.diskReserveBytes)
-    }
-}
-
-/// The flush thread: writes the state's own files, so that the log behind them can go.
-func flushStore(
-    _ store: RocksStore,
-    _ requests: Mailbox<UInt64>,
-    _ inbox: Mailbox<LocalNode.Inbound>,
-    _ log: Logger
-) {
-    while let indexes = requests.takeAll() {
-        guard let index = indexes.last else { continue }
-        do {
-            try store.flush()
-            inbox.send(.event(.flushed(through: index)))
-        } catch {
-            // Nothing is lost: the log is kept, and the next flush tries again.
-            log.error("the state could not be flushed", metadata: ["error": "\(error)"])
-            inbox.send(.event(.flushed(through: 0)))
-        }
-    }
-}
-
-/// The reply thread.
-///
-/// Content goes before the reply, names after it (ARCHITECTURE.md, rule 4).
-func answer(_ jobs: Mailbox<ReplyJob>, _ shared: SharedState) {
-    while let waiting = jobs.takeAll() {
-        for job in waiting {
-            let names = job.effects.isEmpty ? [] : job.observers.map { $0.didApply(job.effects) }
-            for (completion, result) in job.replies { completion(result) }
-            for invalidate in names { invalidate() }
-        }
-        shared.writeEvents()
     }
 }

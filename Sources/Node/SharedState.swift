@@ -4,7 +4,6 @@ import Dispatch
 import FSMap
 import Identity
 import Logging
-import Raft
 import Replica
 import Store
 import Synchronization
@@ -14,7 +13,14 @@ final class SharedState: Sendable {
     typealias Completion = @Sendable (Result<Applied, ProposalError>) -> Void
 
     let observers = Mutex<[any MountObserver]>([])
+    let forgotten = ForgottenWaiters()
+    /// What other members said of themselves.
+    let peers = Mutex<[UInt64: PeerStanding]>([:])
     private let name: String
+    let isInGroup: Bool
+    let stalenessMaxNanoseconds: UInt64
+    let ledger = Mutex(FreshnessLedger())
+    let vouched = Atomic<UInt64>(0)
     private let completions = Mutex(Completions())
     private let progress = Mutex(Progress())
     private let readiness = Answer<String?>()
@@ -28,11 +34,7 @@ final class SharedState: Sendable {
     }
 
     private struct Progress {
-        var applied: UInt64 = 0
-        var committed: UInt64 = 0
-        var term: UInt64 = 0
-        var isLeader = false
-        var isWritable = false
+        var standing = Standing()
         /// Whether it has been said that changes are taken, or never will be.
         var isReady = false
         var stopReason: String?
@@ -40,8 +42,10 @@ final class SharedState: Sendable {
         var isLowOnSpace = false
     }
 
-    init(name: String) {
+    init(name: String, isInGroup: Bool, stalenessMaxNanoseconds: UInt64) {
         self.name = name
+        self.isInGroup = isInGroup
+        self.stalenessMaxNanoseconds = stalenessMaxNanoseconds
     }
 
     /// Remembers who waits for a proposal.
@@ -77,23 +81,22 @@ final class SharedState: Sendable {
         }
     }
 
-    func publish(_ replica: Replica) {
-        let isWritable = replica.isWritable(now: Clock.monotonicNanoseconds())
-        let (applied, committed) = (replica.appliedIndex, replica.commitIndex)
-        let (term, isLeader) = (replica.term, replica.role == .leader)
-        let obstacle = replica.stopReason ?? (replica.isOutOfSpace ? "the disk is full" : nil)
-        let isDecided = isWritable || obstacle != nil
-        let isNews = progress.withLock { progress in
-            progress.applied = applied
-            progress.committed = committed
-            progress.term = term
-            progress.isLeader = isLeader
-            progress.isWritable = isWritable
+    /// Takes over where the replica stands; what `cluster/` showed before, where it shows something
+    /// else now.
+    func publish(_ standing: Standing, obstacle: String?) -> ClusterState? {
+        let isDecided = standing.isWritable || obstacle != nil
+        let (isReadiness, before) = progress.withLock { progress in
+            let before = standing.looksLike(progress.standing) ? nil : progress.standing
+            progress.standing = standing
             defer { progress.isReady = progress.isReady || isDecided }
-            return !progress.isReady && isDecided
+            return (!progress.isReady && isDecided, before)
         }
-        if isNews { readiness.set(obstacle) }
+        if isReadiness { readiness.set(obstacle) }
+        return before?.cluster(of: name, state: "ok", peers: peers.withLock { $0 })
     }
+
+    /// Whether the node has begun to end.
+    var isClosed: Bool { progress.withLock { $0.isClosed } }
 
     /// Waits until changes are taken, and answers nil; or why they never will be.
     func waitUntilReady() -> String? { readiness.wait() }
@@ -117,28 +120,29 @@ final class SharedState: Sendable {
         }
     }
 
+    /// What the node knows of itself and of its group.
+    var standing: Standing { progress.withLock { $0.standing } }
+
     var cluster: ClusterState {
         let progress = progress.withLock { $0 }
-        let isWritable =
-            progress.isWritable && progress.stopReason == nil && !progress.isClosed
-        let role = progress.isLeader ? "leader" : "follower"
-        let node = ClusterNode(
-            name: name,
-            address: "",
-            role: role,
-            state: progress.stopReason == nil ? "ok" : "failed",
-            applied: progress.applied
+        let state = progress.stopReason == nil ? "ok" : "failed"
+        var cluster = progress.standing.cluster(
+            of: name,
+            state: state,
+            peers: peers.withLock { $0 }
         )
-        return ClusterState(
-            role: role,
-            leader: progress.isLeader ? name : "",
-            term: progress.term,
-            writable: isWritable,
-            applied: progress.applied,
-            committed: progress.committed,
-            lagMilliseconds: 0,
-            nodes: [node]
-        )
+        cluster.writable = isWritable
+        cluster.lagMilliseconds = ageNanoseconds(now: Clock.monotonicNanoseconds()) / 1_000_000
+        return cluster
+    }
+
+    /// Whether a change proposed here now has a chance.
+    var isWritable: Bool {
+        let now = Clock.monotonicNanoseconds()
+        return progress.withLock { progress in
+            progress.standing.isWritable(now: now) && progress.stopReason == nil
+                && !progress.isClosed
+        }
     }
 
     var events: EventLog {

@@ -145,7 +145,11 @@ extension Replica {
         _ result: Result<Applied, CommandError>
     ) -> Result<Applied, CommandError> {
         defer { stepsCount = 0 }
-        return result.map { Applied(recordVersion: $0.recordVersion, count: $0.count + stepsCount) }
+        return result.map { applied in
+            var applied = applied
+            applied.count += stepsCount
+            return applied
+        }
     }
 
     /// Answers whoever proposed an entry, and those whose place it has taken.

@@ -221,6 +221,14 @@ package struct Replica: Sendable {
         stopReason == nil && hasLease(at: now) && store.metadata.serverVersion != 0
     }
 
+    /// The end of the lease by the own clock; nil where it needs nobody else for it, or has none.
+    package var leaseDeadline: UInt64? {
+        member.configuration.voters == [member.id] ? nil : member.leaseDeadline
+    }
+
+    /// Whether a snapshot's state has been taken and is not shown yet.
+    package var isInstalling: Bool { arrival != nil }
+
     /// Whether a command is applied in part: it takes several steps, and is between two of them.
     package var isApplyingInSteps: Bool { stepsCount > 0 }
 

@@ -54,7 +54,8 @@ struct Application {
         precondition(position.index == metadata.appliedIndex + 1, "entries are applied in order")
         metadata.appliedIndex = position.index
         metadata.appliedTerm = position.term
-        let applied = Applied(recordVersion: metadata.recordVersion, count: 0)
+        at = metadata.lastAppliedAt
+        let applied = applied(count: 0, at: position)
         return .init(result: .success(applied), effects: [], changes: [])
     }
 
@@ -80,7 +81,7 @@ struct Application {
                 metadata.appliedIndex = before.appliedIndex - 1
                 metadata.appliedTerm = previousTerm
             }
-            let applied = Applied(recordVersion: metadata.recordVersion, count: count)
+            let applied = applied(count: count, at: position)
             return .init(
                 result: .success(applied),
                 effects: effects,
@@ -112,6 +113,7 @@ struct Application {
         case .maintain(let retention, let recordsMax):
             try maintain(changeRetentionSeconds: retention, recordsMax: Int(recordsMax))
         case .beginHistory(let serverVersion): beginHistory(serverVersion)
+        case .describeMember(let member): try describe(member)
         }
     }
 
@@ -120,6 +122,20 @@ struct Application {
         guard metadata.serverVersion == 0 else { return 0 }
         metadata.serverVersion = serverVersion
         return 1
+    }
+
+    /// Nobody's identity: no change of a record, and nothing that a mount keeps.
+    private mutating func describe(_ member: GroupMember) throws(ApplyError) -> UInt64 {
+        do throws(CommandError) {
+            return try metadata.describe(member) ? 1 : 0
+        } catch {
+            throw .refused(error)
+        }
+    }
+
+    private func applied(count: UInt64, at position: RecordStore.Position) -> Applied {
+        let receipt = Receipt(index: position.index, term: position.term, acceptedAt: at)
+        return Applied(recordVersion: metadata.recordVersion, count: count, receipt: receipt)
     }
 
     /// Changes the counts of a type; the first change makes the type appear.

@@ -24,9 +24,11 @@ enum Key {
         case expiry = 13
         case recency = 14
         case tombstoneExpiry = 15
+        case groupMembers = 16
     }
 
     static let metadata: [UInt8] = [Space.metadata.rawValue]
+    static let groupMembers: [UInt8] = [Space.groupMembers.rawValue]
 
     static func header(_ type: RecordType, _ id: String) -> [UInt8] {
         key(.header, type.url, id)

@@ -78,14 +78,20 @@ package struct RecordStore: Sendable {
     }
 
     /// Writes down who begins the group, durably, before the first entry; done already is done.
+    ///
+    /// `members` says how the founders are called and reached, `clusterID` names the cluster; a node
+    /// of its own has neither. Throws ``StoreError`` where it cannot be written.
     package mutating func bootstrap(
-        _ configuration: GroupConfiguration
+        _ configuration: GroupConfiguration,
+        members: [GroupMember] = [],
+        clusterID: String = ""
     ) throws(StoreError) {
         guard metadata.configurations.isEmpty, metadata.appliedIndex == 0 else { return }
         var changed = metadata
-        changed.configurations = [configuration]
-        var batch = WriteBatch(capacity: 1)
+        changed.found(configuration, members, clusterID: clusterID)
+        var batch = WriteBatch(capacity: 2)
         batch.put(Key.metadata, Row.encode(changed.row))
+        batch.put(Key.groupMembers, Row.encode(changed.groupRow))
         try base.write(batch)
         try base.flush()
         metadata = changed
@@ -109,6 +115,12 @@ package struct RecordStore: Sendable {
             if outcomes.last?.isComplete == false { break }
         }
         application.transaction.put(Key.metadata, Row.encode(application.metadata.row))
+        if !application.metadata.hasSameGroup(as: metadata) {
+            application.transaction.put(
+                Key.groupMembers,
+                Row.encode(application.metadata.groupRow)
+            )
+        }
         return Prepared(
             outcomes: outcomes,
             batch: application.transaction.batch,

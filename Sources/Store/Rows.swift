@@ -90,6 +90,7 @@ extension Change {
 
 extension StoreMetadata {
     init(_ row: Brokerfs_State_Metadata) {
+        self.init()
         serverVersion = row.serverVersion
         recordVersion = row.recordVersion
         appliedIndex = row.appliedIndex
@@ -99,6 +100,7 @@ extension StoreMetadata {
         lastAppliedAt = Timestamp(row.lastAppliedAt)
         hasOptions = row.hasOptions_p
         configurations = row.configurations.map(GroupConfiguration.init)
+        for configuration in configurations { noteIDs(of: configuration) }
     }
 
     var row: Brokerfs_State_Metadata {

@@ -42,6 +42,8 @@ struct CommandCodecTests {
             .maintain(changeRetentionSeconds: .max, recordsMax: .max),
             .maintain(changeRetentionSeconds: 0, recordsMax: 0), .beginHistory(serverVersion: .max),
             .beginHistory(serverVersion: 0),
+            .describeMember(GroupMember(id: .max, name: "n1", address: "host:7000")),
+            .describeMember(GroupMember(id: 0, name: "", address: "")),
         ]
     }
 

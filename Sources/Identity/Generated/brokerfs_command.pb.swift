@@ -229,6 +229,28 @@ package nonisolated struct Brokerfs_Command_Maintain: Sendable {
   package init() {}
 }
 
+/// Says what a member of the group is called and where the others reach it.
+package nonisolated struct Brokerfs_Command_DescribeMember: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var member: Brokerfs_State_Member {
+    get {_member ?? Brokerfs_State_Member()}
+    set {_member = newValue}
+  }
+  /// Returns true if `member` has been explicitly set.
+  package var hasMember: Bool {self._member != nil}
+  /// Clears the value of `member`. Subsequent reads from it will return its default value.
+  package mutating func clearMember() {self._member = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _member: Brokerfs_State_Member? = nil
+}
+
 package nonisolated struct Brokerfs_Command_Command: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -311,6 +333,14 @@ package nonisolated struct Brokerfs_Command_Command: Sendable {
     set {kind = .beginHistory(newValue)}
   }
 
+  package var describeMember: Brokerfs_Command_DescribeMember {
+    get {
+      if case .describeMember(let v)? = kind {return v}
+      return Brokerfs_Command_DescribeMember()
+    }
+    set {kind = .describeMember(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -323,6 +353,7 @@ package nonisolated struct Brokerfs_Command_Command: Sendable {
     case maintain(Brokerfs_Command_Maintain)
     /// Gives a new history its server version; the first entry of every log.
     case beginHistory(UInt64)
+    case describeMember(Brokerfs_Command_DescribeMember)
 
   }
 
@@ -694,9 +725,43 @@ nonisolated extension Brokerfs_Command_Maintain: SwiftProtobuf.Message, SwiftPro
   }
 }
 
+nonisolated extension Brokerfs_Command_DescribeMember: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DescribeMember"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}member\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._member) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._member {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Command_DescribeMember, rhs: Brokerfs_Command_DescribeMember) -> Bool {
+    if lhs._member != rhs._member {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Command"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}at\0\u{1}put\0\u{1}patch\0\u{1}revoke\0\u{3}change_members\0\u{3}delete_group\0\u{3}set_options\0\u{1}maintain\0\u{3}begin_history\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}at\0\u{1}put\0\u{1}patch\0\u{1}revoke\0\u{3}change_members\0\u{3}delete_group\0\u{3}set_options\0\u{1}maintain\0\u{3}begin_history\0\u{3}describe_member\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -804,6 +869,19 @@ nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProt
           self.kind = .beginHistory(v)
         }
       }()
+      case 10: try {
+        var v: Brokerfs_Command_DescribeMember?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .describeMember(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .describeMember(v)
+        }
+      }()
       default: break
       }
     }
@@ -849,6 +927,10 @@ nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProt
     case .beginHistory?: try {
       guard case .beginHistory(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
+    }()
+    case .describeMember?: try {
+      guard case .describeMember(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
     case nil: break
     }
