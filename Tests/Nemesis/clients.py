@@ -239,7 +239,8 @@ class Reader:
             is_news = id not in self.seen or id in clients.board.touched or not has_marker
             self.seen.add(id)
         else:
-            is_news = id in self.seen and id not in clients.board.touched
+            is_news = (id in self.seen and id not in clients.board.touched
+                       and self.node.was_mounted(answer))
         if is_news:
             clients.history.sights.append(Sight(id, self.node.name, how, answer.begin, answer.end,
                                                 is_seen, path, has_marker))

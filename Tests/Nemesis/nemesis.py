@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import world
@@ -41,6 +40,8 @@ def main():
     try:
         for scenario in chosen:
             report.add(scenario, *perform(runs, scenario, options))
+    except WorldError as error:
+        sys.exit(f"nemesis: {error}")
     finally:
         runs.close()
     report.finish(time.monotonic() - begin)
@@ -54,7 +55,7 @@ def parse():
     parser.add_argument("--short", action="store_true", help="few rounds on shared groups")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--rounds", type=int, help="instead of each scenario's own number")
-    parser.add_argument("--nodes", type=int, default=3, choices=(3, 5))
+    parser.add_argument("--nodes", type=int, default=3, choices=(1, 3, 5))
     parser.add_argument("--keep", action="store_true", help="keep logs of what failed")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     options = parser.parse_args()
@@ -74,13 +75,14 @@ class Runs:
         self.run = self.kind = None
 
     def get(self, scenario):
-        if self.run and self.options.short and self.kind == scenario.small_disks:
+        kind = (scenario.small_disks, scenario.has_clocks)
+        if self.run and self.options.short and self.kind == kind:
             self.run.next_scenario()
             return self.run
         self.close()
-        self.kind = scenario.small_disks
+        self.kind = kind
         self.run = Run(self.options.binary, self.options.scratch, self.options.seed,
-                       scenario.name, self.options.nodes, scenario.small_disks)
+                       scenario.name, self.options.nodes, *kind)
         self.run.start()
         return self.run
 
@@ -98,13 +100,10 @@ def perform(runs, scenario, options):
     try:
         run = runs.get(scenario)
         scenario.function(run, rounds)
-    except (WorldError, OSError) as error:
+    except WorldError as error:
         if run is None:
             raise
         run.violate("the scenario does not end", f"{error}")
-    except Exception:
-        traceback.print_exc()
-        raise
     violations = run.judge()
     if violations:
         run.show_logs()

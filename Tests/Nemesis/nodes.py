@@ -16,6 +16,14 @@ LAUNCH = str(Path(__file__).resolve().parent / "launch.py")
 POLL_SECONDS = 0.005
 
 
+def make_clock(directory):
+    """Builds what is preloaded into a node to move its wall clock."""
+    library = directory / "wallclock.so"
+    world.run(["gcc", "-shared", "-fPIC", "-O2", "-o", str(library),
+               str(Path(__file__).resolve().parent / "wallclock.c")])
+    return library
+
+
 class Node:
     """One `brokerfs serve`, with its data directory, its mount and its network."""
 
@@ -28,10 +36,12 @@ class Node:
         self.data, self.mount = self.place / "data", self.place / "mnt"
         self.mount.mkdir()
         self.log = group.scratch / f"{name}.log"
-        self.environment = {}
+        self.clock = self.place / "clock"
         self.boot_seconds = 0
         self.process = None
         self.disk = None
+        # Since when its mount is known to be there; without one, looks find nothing.
+        self.mounted_at = None
         # [from, until] of each stop; until is None while it lasts.
         self.stops = []
 
@@ -50,13 +60,27 @@ class Node:
     def variables(self):
         return {**os.environ, "SWIFT_BACKTRACE": "enable=no", "BROKERFS_DATA": str(self.data),
                 "BROKERFS_MOUNT_DIRECTORY": str(self.mount), "BROKERFS_BRAKE_UNLINKS": "0",
-                **self.group.environment, **self.environment}
+                **self.clock_variables()}
+
+    def clock_variables(self):
+        if not self.group.preload:
+            return {}
+        if not self.clock.exists():
+            self.shift_clock(0)
+        return {"LD_PRELOAD": str(self.group.preload), "NEMESIS_WALL_CLOCK": str(self.clock)}
+
+    def shift_clock(self, seconds):
+        """Moves the wall clock of this process alone, from now on, to so far from the right time."""
+        file = os.open(self.clock, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.pwrite(file, int(seconds).to_bytes(8, "little", signed=True), 0)
+        os.close(file)
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
     def kill(self):
         """SIGKILL; returns when it was sent."""
+        self.mounted_at = None
         at = time.monotonic_ns()
         self.process.kill()
         self.process.wait(30)
@@ -78,6 +102,7 @@ class Node:
 
     def terminate(self, seconds=30):
         """SIGTERM and a clean end; returns its exit code."""
+        self.mounted_at = None
         self.process.terminate()
         return self.process.wait(seconds)
 
@@ -119,7 +144,15 @@ class Node:
         """Whether it shows sessions: it is up, and vouches for what it has."""
         if not self.is_running() or self.is_stopped():
             return False
-        return self.call("list", os.listdir, self.path("sessions")).error == 0
+        answer = self.call("list", os.listdir, self.path("sessions"))
+        if answer.error == 0 and self.mounted_at is None:
+            self.mounted_at = answer.end
+        return answer.error == 0
+
+    def was_mounted(self, answer):
+        """Whether the mount was there all the time that a call took."""
+        since = self.mounted_at
+        return since is not None and since <= answer.begin
 
     def last_words(self, lines=15):
         try:
@@ -151,10 +184,10 @@ class Group:
 
     START_SECONDS_MAX = 30
 
-    def __init__(self, binary, scratch, count, limit_ms, environment=None, small_disks=0):
+    def __init__(self, binary, scratch, count, limit_ms, small_disks=0, has_clocks=False):
         """`small_disks`: MiB of each node's disk; 0 for the disk of the scratch directory."""
         self.binary, self.scratch = str(binary), Path(scratch)
-        self.environment = environment or {}
+        self.preload = make_clock(self.scratch) if has_clocks else None
         self.calls = calls.Calls(limit_ms)
         self.network = world.Network()
         self.nodes = []

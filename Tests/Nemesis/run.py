@@ -24,8 +24,9 @@ class Run:
 
     HEAL_SECONDS_MAX = 30
     AGREE_SECONDS_MAX = 10
+    REVIVED = 3
 
-    def __init__(self, binary, scratch, seed, name, count=3, small_disks=0, environment=None):
+    def __init__(self, binary, scratch, seed, name, count=3, small_disks=0, has_clocks=False):
         self.name = name
         self.rng = random.Random(f"{seed} {name}")
         self.scratch = scratch / name
@@ -33,7 +34,7 @@ class Run:
         self.history = History()
         self.violations = []
         self.group = nodes.Group(binary, self.scratch, count, COMMIT_TIMEOUT_MS + SLACK_MS,
-                                 environment, small_disks)
+                                 small_disks, has_clocks)
         self.clients = Clients(self.group, self.history, self.rng, name)
         # Seconds by what they are the seconds of.
         self.figures = {}
@@ -92,15 +93,21 @@ class Run:
 
     def first_revocation(self, since, among, probes, what, seconds=15):
         """From a fault to the first `rm` that returns 0 on one of the mounts; noted as a figure."""
-        probes = list(probes)
+        probes, key = list(probes), f"after{self.clients.number()}"
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for node in among:
-                attempt = self.clients.revoke(node, probes[:1], "unlink")
+                if not node.is_running() or not node.word("role"):
+                    continue
+                if probes:
+                    attempt = self.clients.revoke(node, probes[:1], "unlink")
+                else:
+                    # All of them may be gone by now; any write will do.
+                    attempt = self.clients.put(node, key, "1")
                 if attempt.outcome == OK:
                     self.figure(what, (attempt.end - since) / 1e9)
                     return attempt
-                if attempt.outcome != REFUSED and len(probes) > 1:
+                if attempt.outcome != REFUSED and probes:
                     probes.pop(0)
             time.sleep(0.001)
         self.violate("no new leader", f"{what}: no write within {seconds} s on "
@@ -123,6 +130,8 @@ class Run:
                 node.wake()
             if node.disk:
                 node.disk.free()
+            if self.group.preload:
+                node.shift_clock(0)
         self.group.network.heal()
         for node in self.group.nodes:
             if not node.is_running():
@@ -139,6 +148,7 @@ class Run:
     def judge(self):
         """Heals, collects what all mounts show, and returns every violation."""
         self.heal()
+        self.revive()
         finals, agree = None, False
         end = time.monotonic() + self.AGREE_SECONDS_MAX
         while not agree and time.monotonic() < end:
@@ -153,6 +163,17 @@ class Run:
         for violation in self.violations + self.group.calls.violations + found:
             unique.setdefault(str(violation), violation)
         return list(unique.values())
+
+    def revive(self):
+        """Writes some revoked ids again, which has to be refused."""
+        gone = sorted(id for each in self.history.revocations if each.outcome == OK
+                      for id in each.ids)
+        leader = self.group.leader()
+        for id in self.rng.sample(gone, min(len(gone), self.REVIVED)) if leader else ():
+            answer = leader.call("create again", calls.write_file, leader.path(f"sessions/{id}"),
+                                 b'{"user_id": "nobody"}')
+            if answer.error == 0:
+                self.violate("revoked session is back", f"{id} could be written again")
 
     def collect(self):
         """What each mount shows; nil where one of them cannot say."""

@@ -18,13 +18,17 @@ ALL = []
 
 @dataclass(frozen=True)
 class Scenario:
-    """`rounds`: of the short and of the long form. `small_disks`: MiB of each node's disk."""
+    """`rounds`: of the short and of the long form. `small_disks`: MiB of each node's disk.
+
+    `has_clocks`: each node has a wall clock of its own.
+    """
 
     name: str
     title: str
     function: object
     rounds: tuple
     small_disks: int = 0
+    has_clocks: bool = False
 
 
 def scenario(title, rounds, **more):
@@ -278,3 +282,21 @@ def full_follower(run, rounds):
         for _ in range(rounds):
             leader = run.group.wait_for_leader()
             fill_disk(run, run.rng.choice(run.group.others(leader)), "a follower's disk")
+
+
+@scenario("Wall clocks jump by hours, boot clocks differ by days", rounds=(1, 10), has_clocks=True)
+def clocks(run, rounds):
+    with run.load():
+        for _ in range(rounds):
+            leader = run.group.wait_for_leader()
+            for node in (leader, run.rng.choice(run.group.others(leader))):
+                for hours in (run.rng.uniform(2, 12), run.rng.uniform(-12, -2), 0):
+                    probes = run.probes()
+                    node.shift_clock(hours * 3600)
+                    run.pause(0.2, 0.5)
+                    run.first_revocation(time.monotonic_ns(), run.group.nodes, probes,
+                                         "revocation, a clock has jumped")
+            # As after a start of the machine: its boot clock tells another time than before.
+            leader.terminate()
+            leader.boot_seconds = run.rng.randrange(3600, 3600 * 24 * 40)
+            run.restart(leader)
