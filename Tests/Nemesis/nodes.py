@@ -10,10 +10,13 @@ from pathlib import Path
 
 import calls
 import world
+from history import Violation
 from world import WorldError
 
 LAUNCH = str(Path(__file__).resolve().parent / "launch.py")
 POLL_SECONDS = 0.005
+# As timeout(1) has it.
+EXIT_HUNG = 124
 
 
 def make_clock(directory):
@@ -70,7 +73,7 @@ class Node:
         return {"LD_PRELOAD": str(self.group.preload), "NEMESIS_WALL_CLOCK": str(self.clock)}
 
     def shift_clock(self, seconds):
-        """Moves the wall clock of this process alone, from now on, to so far from the right time."""
+        """Moves the wall clock of this process alone to so far from the right time."""
         file = os.open(self.clock, os.O_WRONLY | os.O_CREAT, 0o600)
         os.pwrite(file, int(seconds).to_bytes(8, "little", signed=True), 0)
         os.close(file)
@@ -162,13 +165,17 @@ class Node:
 
     def command(self, *arguments, seconds=15):
         """Runs a command of brokerfs against this node; returns (exit code, output, errors)."""
+        begin = time.monotonic_ns()
         try:
             done = subprocess.run(
                 [self.group.binary, *arguments, "--data", str(self.data)], text=True,
                 capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds,
                 env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
         except subprocess.TimeoutExpired:
-            return 124, "", f"no end within {seconds} s"
+            if not self.paused(begin, time.monotonic_ns()):
+                self.group.calls.violations.append(Violation(
+                    "a command hangs", f"{' '.join(arguments)} on {self.name}: {seconds} s"))
+            return EXIT_HUNG, "", f"no end within {seconds} s"
         return done.returncode, done.stdout, done.stderr
 
     def dump_log(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One scenario against one group: its load, its faults, its figures, and the judgement at the end."""
+"""One scenario against one group: its load, its figures, and the judgement at the end."""
 
 import json
 import os

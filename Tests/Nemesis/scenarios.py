@@ -5,12 +5,15 @@ What is never allowed is judged when it is over, by run.judge(); a scenario itse
 a broken promise of its own.
 """
 
+import os
 import subprocess
 import threading
 import time
 from dataclasses import dataclass
 
-from history import OK
+import calls
+from clients import Reader
+from history import CONTENT, NAME, OK, OPEN_CONTENT
 from run import VISIBLE_SECONDS
 
 ALL = []
@@ -78,14 +81,67 @@ def stop_leader(run, rounds):
             probes = run.probes(6)
             leader = run.group.wait_for_leader()
             term = int(leader.word("term") or 0)
+            sleeper = Sleeper(run, leader, probes[:3])
             since = leader.stop()
             others = run.group.others(leader)
             attempt = run.first_revocation(since, others, probes[:3], "stopped leader")
             # Past the bound, so that everything it still shows is too old.
             run.pause(VISIBLE_SECONDS + 0.2, VISIBLE_SECONDS + 0.6)
+            sleeper.look()
+            run.pause(0.1, 0.3)
             leader.wake()
+            sleeper.join()
             if attempt:
                 serve_as_leader(run, leader, probes[3:], term)
+
+
+class Sleeper:
+    """Looks at a stopped node's mount: what the kernel still answers, and the node when it wakes.
+
+    All is warm before; each look is on a thread of its own, because most wait for the node.
+    """
+
+    def __init__(self, run, node, sessions):
+        self.reader = Reader(run.clients, node, "opened", 0)
+        self.node, self.sessions = node, sessions
+        self.threads = []
+        self.files = {}
+        for session in sessions:
+            path = node.path(self.reader.paths(session)[0])
+            answer = node.call("open", os.open, path, os.O_RDONLY)
+            if answer.error == 0:
+                self.files[session.id] = answer.value
+        self.warm()
+
+    def warm(self):
+        for look in self.looks():
+            look()
+
+    def looks(self):
+        for session in self.sessions:
+            for path in self.reader.paths(session):
+                yield lambda session=session, path=path: self.see(
+                    session, NAME, path, os.stat, self.node.path(path))
+                yield lambda session=session, path=path: self.see(
+                    session, CONTENT, path, calls.read_file, self.node.path(path))
+            if session.id in self.files:
+                yield lambda session=session: self.see(
+                    session, OPEN_CONTENT, "", calls.read_open, self.files[session.id])
+
+    def see(self, session, how, path, function, argument):
+        self.reader.judge(session, how, self.node.call(how, function, argument), path)
+
+    def look(self):
+        for look in self.looks():
+            thread = threading.Thread(target=look, daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(30)
+        for file in self.files.values():
+            self.node.call("close", os.close, file)
 
 
 def serve_as_leader(run, node, probes, term):

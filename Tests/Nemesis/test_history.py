@@ -4,7 +4,8 @@
 import unittest
 
 from history import (CONTENT, LISTING, MILLISECOND, NAME, OK, OPEN_CONTENT, REFUSED, UNKNOWN,
-                     Finals, History, Put, Revocation, Session, Sight, Tenure, check_all, check_logs)
+                     Finals, History, Put, Revocation, Session, Sight, Tenure, check_all,
+                     check_logs)
 
 
 def ms(value):
