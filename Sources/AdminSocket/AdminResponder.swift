@@ -176,7 +176,7 @@ extension Brokerfs_Admin_Failure {
         case .notFound: self.init(.notFound, "\(error)")
         case .exists: self.init(.exists, "\(error)")
         case .expired: self.init(.expired, "\(error)")
-        case .tooLarge, .undecodable: self.init(.invalid, "\(error)")
+        case .tooLarge, .undecodable, .tooManyMembers: self.init(.invalid, "\(error)")
         }
     }
 

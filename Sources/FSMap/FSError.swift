@@ -79,6 +79,7 @@ extension FSError {
         case .exists: self = .exists
         case .expired, .undecodable: self = .invalid(error.description)
         case .tooLarge: self = .tooLarge
+        case .tooManyMembers: self = .noSpace
         }
     }
 }

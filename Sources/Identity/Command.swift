@@ -8,11 +8,14 @@ package struct Command: Equatable, Sendable {
     /// The leader's wall clock when it accepted the command.
     package var at: Timestamp
     package var kind: Kind
+    /// Whose request it is; nil: said twice, it happens twice.
+    package var origin: RequestOrigin?
 
     /// Stamps a kind of command.
-    package init(at: Timestamp, kind: Kind) {
+    package init(at: Timestamp, kind: Kind, origin: RequestOrigin? = nil) {
         self.at = at
         self.kind = kind
+        self.origin = origin
     }
 
     /// The verbs of the state machine.
@@ -32,6 +35,8 @@ package struct Command: Equatable, Sendable {
         case maintain(changeRetentionSeconds: UInt64, recordsMax: UInt32)
         /// Names a new history; the first command of every log.
         case beginHistory(serverVersion: UInt64)
+        /// Says what a member of the group is called and where it is; a known one may move.
+        case describeMember(GroupMember)
     }
 
     /// Whether the command only takes access away.
@@ -42,7 +47,7 @@ package struct Command: Equatable, Sendable {
         case .revoke, .deleteGroup, .maintain, .beginHistory: true
         case .changeMembers(let change): change.add.isEmpty && !change.replace
         case .put(let writes): writes.allSatisfy { $0.record == nil }
-        case .patch, .setOptions: false
+        case .patch, .setOptions, .describeMember: false
         }
     }
 }
@@ -140,6 +145,8 @@ package enum CommandError: Error, Equatable, Sendable {
     case tooLarge(id: String, bytes: Int, limit: Int)
     /// A payload that the apply had to decode is not of its type.
     case undecodable(id: String)
+    /// There are as many members as may be.
+    case tooManyMembers(limit: Int)
 }
 
 extension CommandError: CustomStringConvertible {
@@ -153,6 +160,7 @@ extension CommandError: CustomStringConvertible {
         case .tooLarge(let id, let bytes, let limit):
             "\(id) would have \(bytes) bytes, at most \(limit) are allowed"
         case .undecodable(let id): "the payload of \(id) is not of its type"
+        case .tooManyMembers(let limit): "there are \(limit) members already, no more are allowed"
         }
     }
 }
@@ -163,10 +171,30 @@ package struct Applied: Equatable, Sendable {
     package var recordVersion: UInt64
     /// Records written or removed, members changed, or sessions revoked.
     package var count: UInt64
+    /// Where it stands in the log; nil for what has no place there, as a read.
+    package var receipt: Receipt?
 
     /// Makes a result from its parts.
-    package init(recordVersion: UInt64, count: UInt64) {
+    package init(recordVersion: UInt64, count: UInt64, receipt: Receipt? = nil) {
         self.recordVersion = recordVersion
         self.count = count
+        self.receipt = receipt
+    }
+}
+
+/// The place of a change in the order of all changes: what can be shown later to anybody.
+package struct Receipt: Equatable, Hashable, Sendable {
+    /// The index of its entry in the log.
+    package var index: UInt64
+    /// The term of the leader that put it there.
+    package var term: UInt64
+    /// The history's time when it was accepted: the leader's clock, which never runs backwards.
+    package var acceptedAt: Timestamp
+
+    /// Joins a place and a time.
+    package init(index: UInt64, term: UInt64, acceptedAt: Timestamp) {
+        self.index = index
+        self.term = term
+        self.acceptedAt = acceptedAt
     }
 }

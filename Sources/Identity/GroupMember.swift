@@ -16,3 +16,19 @@ package struct GroupMember: Equatable, Hashable, Sendable {
         self.address = address
     }
 }
+
+extension GroupMember {
+    /// Reads the protobuf form.
+    package init(_ message: Brokerfs_State_Member) {
+        self.init(id: message.id, name: message.name, address: message.address)
+    }
+
+    /// The protobuf form.
+    package var message: Brokerfs_State_Member {
+        var message = Brokerfs_State_Member()
+        message.id = id
+        message.name = name
+        message.address = address
+        return message
+    }
+}

@@ -38,16 +38,3 @@ package struct GroupConfiguration: Equatable, Sendable {
         return row
     }
 }
-
-extension StoreMetadata {
-    /// How many changes of the group are remembered.
-    ///
-    /// More than a log is likely to reach back over; where it does, a restart keeps less of it.
-    static let configurationsMax = 8
-
-    /// Takes over a change of the group.
-    mutating func adopt(_ configuration: GroupConfiguration) {
-        configurations.append(configuration)
-        if configurations.count > Self.configurationsMax { configurations.removeFirst() }
-    }
-}

@@ -32,26 +32,6 @@ package struct StatisticsRow: Equatable, Sendable {
     package var modifiedAt = Timestamp.epoch
 }
 
-/// Where the history stands; one row, written with every command.
-package struct StoreMetadata: Equatable, Sendable {
-    /// Names this history; changes only when it begins anew.
-    package var serverVersion: UInt64 = 0
-    /// The version of the newest change.
-    package var recordVersion: UInt64 = 0
-    package var appliedIndex: UInt64 = 0
-    package var appliedTerm: UInt64 = 0
-    /// The highest object number given.
-    package var lastNumber: UInt64 = 0
-    /// The oldest change still in the change log.
-    package var earliestChange: UInt64 = 1
-    /// The time of the newest applied command.
-    package var lastAppliedAt = Timestamp.epoch
-    /// Whether any type ever had options; without, a put need not look for them.
-    package var hasOptions = false
-    /// The newest changes of the group that are applied, oldest first.
-    package var configurations: [GroupConfiguration] = []
-}
-
 /// Queries over the records of one moment (a snapshot) or of now (the store itself).
 package struct RecordReader: Sendable {
     package let base: any KeyValueReader
@@ -65,8 +45,17 @@ package struct RecordReader: Sendable {
         self.isMoment = isMoment
     }
 
-    /// Where the history stands; the defaults for an empty store.
+    /// Where the history stands, and who is in the group; the defaults for an empty store.
     package func metadata() throws(StoreError) -> StoreMetadata {
+        var metadata = try history()
+        if let bytes = try base.get(Key.groupMembers) {
+            metadata.take(try Row.decode(Brokerfs_State_Members.self, bytes))
+        }
+        return metadata
+    }
+
+    /// The same without names, addresses and the cluster's id, which have a row of their own.
+    private func history() throws(StoreError) -> StoreMetadata {
         guard let bytes = try base.get(Key.metadata) else { return StoreMetadata() }
         return StoreMetadata(try Row.decode(Brokerfs_State_Metadata.self, bytes))
     }
@@ -130,12 +119,12 @@ package struct RecordReader: Sendable {
         after version: UInt64,
         limit: Int
     ) throws(StoreError) -> ChangeLogPage {
-        var earliest = try metadata().earliestChange
+        var earliest = try history().earliestChange
         var changes: [Change] = []
         if version >= earliest || version + 1 == earliest {
             changes = try collectChanges(after: version, limit: limit)
             // What was trimmed meanwhile may be missing from what was read.
-            if !isMoment { earliest = try metadata().earliestChange }
+            if !isMoment { earliest = try history().earliestChange }
         }
         guard version >= earliest || version + 1 == earliest else {
             return .trimmed(earliest: earliest)

@@ -8,22 +8,24 @@ package import Identity
 /// the log is replayed over a state that has it already. A revocation of very many sessions is
 /// several batches, and the index is in the last: applied again, the command goes on where it
 /// was, because what it has revoked is not listed any more.
+/// INVARIANT: a command with an origin that is remembered changes nothing but the index; what became
+/// of the first one is written with its last batch.
 /// INVARIANT: indexes are maintained from the stored old record, never from the incoming one.
 package struct RecordStore: Sendable {
     package let base: any KeyValueStore
     /// Where the history stands after the last applied command.
     package private(set) var metadata: StoreMetadata
-    private let revokedTogetherMax: Int
+    private let limits: StoreLimits
     /// Where the search for sessions goes on; not knowing it only takes longer.
     private var progress: RevocationProgress?
 
     /// Reads where the history stands.
     package init(
         _ base: any KeyValueStore,
-        revokedTogetherMax: Int = Limits.revokedTogetherMax
+        limits: StoreLimits = StoreLimits()
     ) throws(StoreError) {
         self.base = base
-        self.revokedTogetherMax = revokedTogetherMax
+        self.limits = limits
         metadata = try RecordReader(base).metadata()
     }
 
@@ -78,14 +80,20 @@ package struct RecordStore: Sendable {
     }
 
     /// Writes down who begins the group, durably, before the first entry; done already is done.
+    ///
+    /// `members` says how the founders are called and reached, `clusterID` names the cluster; a node
+    /// of its own has neither. Throws ``StoreError`` where it cannot be written.
     package mutating func bootstrap(
-        _ configuration: GroupConfiguration
+        _ configuration: GroupConfiguration,
+        members: [GroupMember] = [],
+        clusterID: String = ""
     ) throws(StoreError) {
         guard metadata.configurations.isEmpty, metadata.appliedIndex == 0 else { return }
         var changed = metadata
-        changed.configurations = [configuration]
-        var batch = WriteBatch(capacity: 1)
+        changed.found(configuration, members, clusterID: clusterID)
+        var batch = WriteBatch(capacity: 2)
         batch.put(Key.metadata, Row.encode(changed.row))
+        batch.put(Key.groupMembers, Row.encode(changed.groupRow))
         try base.write(batch)
         try base.flush()
         metadata = changed
@@ -99,7 +107,7 @@ package struct RecordStore: Sendable {
         var application = Application(
             over: base,
             metadata: metadata,
-            revokedTogetherMax: revokedTogetherMax,
+            limits: limits,
             progress: progress
         )
         var outcomes: [Outcome] = []
@@ -109,6 +117,12 @@ package struct RecordStore: Sendable {
             if outcomes.last?.isComplete == false { break }
         }
         application.transaction.put(Key.metadata, Row.encode(application.metadata.row))
+        if !application.metadata.hasSameGroup(as: metadata) {
+            application.transaction.put(
+                Key.groupMembers,
+                Row.encode(application.metadata.groupRow)
+            )
+        }
         return Prepared(
             outcomes: outcomes,
             batch: application.transaction.batch,

@@ -29,13 +29,15 @@ struct LogLine: Encodable {
     private var replace: Bool?
     // Not a number: readers that take numbers for doubles would change it.
     private var history: String?
+    private var name: String?
+    private var address: String?
     private var error: String?
     /// Not part of the JSON, which says the same in pieces.
     private var what = ""
 
     private enum CodingKeys: String, CodingKey {
         case index, term, kind, bytes, time, op, type, id, reason, writes, paths, add, remove
-        case replace, history, error
+        case replace, history, name, address, error
     }
 
     init(_ entry: LogEntry) {
@@ -101,6 +103,12 @@ struct LogLine: Encodable {
         case .beginHistory(let serverVersion):
             (op, history) = ("begin-history", "\(serverVersion)")
             verb = "begin history \(serverVersion)"
+        case .describeMember(let member):
+            (op, id) = ("describe-member", "\(member.id)")
+            (name, address) = (member.name, member.address)
+            verb =
+                "member \(member.id) is \(Self.word(member.name))"
+                + " at \(Self.word(member.address))"
         }
         what = "\(command.at.text) \(verb)"
     }

@@ -10,8 +10,8 @@ struct Owner {
     var replica: Replica
     var wall = Timestamp(seconds: 1_800_000_000)
     var now: UInt64 = 1
-    /// What the answers counted.
-    private(set) var counts: [ProposalID: UInt64] = [:]
+    /// What was done, by the answers of this owner's single steps.
+    private(set) var answers: [ProposalID: Applied] = [:]
     private var lastWrite: UInt64 = 0
 
     /// A member of a group; the first of `voters`. On its own it is started until it takes changes.
@@ -22,7 +22,10 @@ struct Owner {
         revokedTogetherMax: Int = Limits.revokedTogetherMax,
         isStarted: Bool = true
     ) throws {
-        var store = try RecordStore(base, revokedTogetherMax: revokedTogetherMax)
+        var store = try RecordStore(
+            base,
+            limits: StoreLimits(revokedTogetherMax: revokedTogetherMax)
+        )
         try store.bootstrap(GroupConfiguration(index: 0, voters: voters))
         guard let snapshot = Snapshot(describing: store.metadata) else { throw NoGroup() }
         replica = Replica(
@@ -39,10 +42,11 @@ struct Owner {
     private struct NoGroup: Error {}
 
     /// Hands an event over and tells what is to be done.
+    @discardableResult
     mutating func step(_ event: Event) -> [String] {
         let actions = replica.step(event, at: Moment(wall: wall, monotonic: now))
         for action in actions {
-            if case .reply(let id, .success(let applied)) = action { counts[id] = applied.count }
+            if case .reply(let id, .success(let applied)) = action { answers[id] = applied }
         }
         return actions.map(\.name)
     }

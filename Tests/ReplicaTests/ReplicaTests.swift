@@ -196,8 +196,25 @@ import Testing
         }
         let last = owner.step(.warned)
         #expect(last == ["applied", "reply 6 success", "persist 10 9...9", "prepare"])
-        #expect(owner.counts[ProposalID(6)] == 5)
+        #expect(owner.answers[ProposalID(6)]?.count == 5)
+        #expect(owner.answers[ProposalID(6)]?.receipt?.index == 8)
         #expect(replica.appliedIndex == 8)
+    }
+
+    @Test("an answer says where its change stands, and the history's time there")
+    mutating func receipts() throws {
+        owner.run(proposal(1, try session("s1")))
+        owner.wall = at.adding(seconds: -100)
+        owner.step(proposal(2, try session("s2")))
+        owner.step(.persisted(through: 5))
+        owner.step(.warned)
+        let receipt = Receipt(index: 4, term: 1, acceptedAt: at)
+        #expect(owner.answers[ProposalID(2)]?.receipt == receipt)
+        #expect(replica.store.metadata.appliedIndex == 4)
+        // A read has no place in the log.
+        owner.step(.read(ProposalID(3)))
+        #expect(owner.answers[ProposalID(3)] != nil)
+        #expect(owner.answers[ProposalID(3)]?.receipt == nil)
     }
 
     @Test("an idle replica writes nothing")

@@ -229,6 +229,43 @@ package nonisolated struct Brokerfs_Command_Maintain: Sendable {
   package init() {}
 }
 
+/// Says what a member of the group is called and where the others reach it.
+package nonisolated struct Brokerfs_Command_DescribeMember: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var member: Brokerfs_State_Member {
+    get {_member ?? Brokerfs_State_Member()}
+    set {_member = newValue}
+  }
+  /// Returns true if `member` has been explicitly set.
+  package var hasMember: Bool {self._member != nil}
+  /// Clears the value of `member`. Subsequent reads from it will return its default value.
+  package mutating func clearMember() {self._member = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _member: Brokerfs_State_Member? = nil
+}
+
+/// Who wants a change, and which of its changes it is; see RequestOrigin.
+package nonisolated struct Brokerfs_Command_Origin: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var client: UInt64 = 0
+
+  package var sequence: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct Brokerfs_Command_Command: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -311,6 +348,24 @@ package nonisolated struct Brokerfs_Command_Command: Sendable {
     set {kind = .beginHistory(newValue)}
   }
 
+  package var describeMember: Brokerfs_Command_DescribeMember {
+    get {
+      if case .describeMember(let v)? = kind {return v}
+      return Brokerfs_Command_DescribeMember()
+    }
+    set {kind = .describeMember(newValue)}
+  }
+
+  /// Absent: said twice, it happens twice.
+  package var origin: Brokerfs_Command_Origin {
+    get {_origin ?? Brokerfs_Command_Origin()}
+    set {_origin = newValue}
+  }
+  /// Returns true if `origin` has been explicitly set.
+  package var hasOrigin: Bool {self._origin != nil}
+  /// Clears the value of `origin`. Subsequent reads from it will return its default value.
+  package mutating func clearOrigin() {self._origin = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -323,12 +378,14 @@ package nonisolated struct Brokerfs_Command_Command: Sendable {
     case maintain(Brokerfs_Command_Maintain)
     /// Gives a new history its server version; the first entry of every log.
     case beginHistory(UInt64)
+    case describeMember(Brokerfs_Command_DescribeMember)
 
   }
 
   package init() {}
 
   fileprivate var _at: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+  fileprivate var _origin: Brokerfs_Command_Origin? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -694,9 +751,78 @@ nonisolated extension Brokerfs_Command_Maintain: SwiftProtobuf.Message, SwiftPro
   }
 }
 
+nonisolated extension Brokerfs_Command_DescribeMember: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DescribeMember"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}member\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._member) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._member {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Command_DescribeMember, rhs: Brokerfs_Command_DescribeMember) -> Bool {
+    if lhs._member != rhs._member {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Command_Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Origin"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}client\0\u{1}sequence\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.client) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.client != 0 {
+      try visitor.visitSingularFixed64Field(value: self.client, fieldNumber: 1)
+    }
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Command_Origin, rhs: Brokerfs_Command_Origin) -> Bool {
+    if lhs.client != rhs.client {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Command"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}at\0\u{1}put\0\u{1}patch\0\u{1}revoke\0\u{3}change_members\0\u{3}delete_group\0\u{3}set_options\0\u{1}maintain\0\u{3}begin_history\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}at\0\u{1}put\0\u{1}patch\0\u{1}revoke\0\u{3}change_members\0\u{3}delete_group\0\u{3}set_options\0\u{1}maintain\0\u{3}begin_history\0\u{3}describe_member\0\u{1}origin\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -804,6 +930,20 @@ nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProt
           self.kind = .beginHistory(v)
         }
       }()
+      case 10: try {
+        var v: Brokerfs_Command_DescribeMember?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .describeMember(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .describeMember(v)
+        }
+      }()
+      case 11: try { try decoder.decodeSingularMessageField(value: &self._origin) }()
       default: break
       }
     }
@@ -850,14 +990,22 @@ nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProt
       guard case .beginHistory(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
     }()
+    case .describeMember?: try {
+      guard case .describeMember(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
     case nil: break
     }
+    try { if let v = self._origin {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Brokerfs_Command_Command, rhs: Brokerfs_Command_Command) -> Bool {
     if lhs._at != rhs._at {return false}
     if lhs.kind != rhs.kind {return false}
+    if lhs._origin != rhs._origin {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -34,7 +34,7 @@ struct RandomCommands {
     }
 
     private mutating func nextKind() throws -> Command.Kind {
-        switch below(20) {
+        switch below(21) {
         case 0..<9: return .put(try (0...below(3)).map { _ in try write() })
         case 9: return .patch(try patches(), paths: pick([["user_id"], ["expires_at"], ["nope"]]))
         case 10..<13:
@@ -56,6 +56,10 @@ struct RandomCommands {
                     replace: below(3) == 0
                 )
             )
+        case 20:
+            let id = UInt64(below(12))
+            let member = GroupMember(id: id, name: "n\(below(4))", address: pick(["a:1", "b:1"]))
+            return .describeMember(member)
         case 15: return .deleteGroup(pick(Universe.groups))
         case 16:
             // Tight bounds would leave nothing for the other commands to do.

@@ -21,7 +21,20 @@ extension RecordModel {
             return 1
         case .maintain(let retention, let limit): return maintain(retention, Int(limit))
         case .beginHistory: return 0
+        case .describeMember(let member): return try describe(member)
         }
+    }
+
+    private mutating func describe(_ member: GroupMember) throws(CommandError) -> UInt64 {
+        let known = members.first { $0.id == member.id }
+        guard known != nil || member.id > lastMemberID else {
+            throw .notFound(id: "member \(member.id)")
+        }
+        guard known != member else { return 0 }
+        members.removeAll { $0.id == member.id || $0.name == member.name }
+        members.append(member)
+        lastMemberID = max(lastMemberID, member.id)
+        return 1
     }
 
     private mutating func log(

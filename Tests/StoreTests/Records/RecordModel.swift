@@ -38,6 +38,8 @@ struct RecordModel {
     var recordVersion: UInt64 = 0
     var earliestChange: UInt64 = 1
     var at = Timestamp.epoch
+    var members: [GroupMember] = []
+    var lastMemberID: UInt64 = 0
 
     /// Runs a command as a whole or not at all.
     mutating func apply(_ command: Command) -> Result<UInt64, CommandError> {
@@ -121,7 +123,8 @@ struct RecordModel {
         for change in changes where change.version >= earliestChange {
             view["change|\(change.version)"] = ViewLine.change(change)
         }
-        view["metadata"] = "\(recordVersion) \(earliestChange)"
+        view["metadata"] = "\(recordVersion) \(earliestChange) \(lastMemberID)"
+        for member in members { view["member|\(member.id)"] = "\(member.name) \(member.address)" }
         viewListings(&view)
         viewRows(&view)
         return view

@@ -40,7 +40,8 @@ struct RecordModelTests {
         }
         let verbs = [
             "put", "patch", "session", "user", "group", "serviceAccount", "changeMembers",
-            "deleteGroup", "setOptions", "maintain", "change evict", "change expire",
+            "deleteGroup", "setOptions", "maintain", "describeMember", "change evict",
+            "change expire",
             "change revoke", "change delete",
         ]
         for verb in verbs {
@@ -173,6 +174,7 @@ struct KeyspaceCount: Equatable {
             ($0.record.type == .session || $0.record.type == .context) && $0.facts.expiresAt != nil
         }
         counts[14] = records.count { model.options(of: $0.record.type) != nil }
+        counts[16] = model.lastMemberID > 0 ? 1 : 0
         counts[15] = model.tombstones.values.count { $0.keepUntil != nil }
         counts = counts.filter { $0.value > 0 }
     }

@@ -122,7 +122,11 @@ extension RecordReader {
             view["members|\(plain(group))"] = members.map(plain).joined(separator: "\n")
         }
         let metadata = try metadata()
-        view["metadata"] = "\(metadata.recordVersion) \(metadata.earliestChange)"
+        view["metadata"] =
+            "\(metadata.recordVersion) \(metadata.earliestChange) \(metadata.lastMemberID)"
+        for member in metadata.members {
+            view["member|\(member.id)"] = "\(member.name) \(member.address)"
+        }
         guard
             case .changes(let changes) = try changes(
                 after: metadata.earliestChange - 1,
