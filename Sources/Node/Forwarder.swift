@@ -241,7 +241,9 @@ extension LocalNode {
         _ member: GroupMember,
         _ done: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
     ) {
-        propose(.describeMember(member)) { [self] result in
+        var member = member
+        if member.id == 0 { member.id = shared.standing.nextMemberID }
+        propose(.describeMember(member)) { [self, member] result in
             guard case .success = result else { return done(result) }
             changeGroup(.addLearner(MemberID(member.id)), completion: done)
         }

@@ -22,7 +22,7 @@ struct Brokerfs: AsyncParsableCommand {
         subcommands: [
             Serve.self, MountCommand.self, Demo.self, Generate.self, Load.self, Status.self,
             PathCommand.self, Revoke.self, Member.self, Watch.self,
-            ExecOnChange.self, Export.self, Doctor.self, LogCommand.self,
+            ExecOnChange.self, Export.self, Doctor.self, LogCommand.self, ClusterCommand.self,
         ]
     )
 

@@ -12,6 +12,8 @@ struct MountSettings: Sendable {
     var threads = 4
     /// Whether it came from the list, and not from the short form.
     var isListed = false
+    /// Whether it is below the folder of a member of a group, and so of no use to anybody else.
+    var isMadeWhenMissing = false
 
     /// The keys of one entry of the list.
     static let keys = [
@@ -30,11 +32,13 @@ struct MountSettings: Sendable {
     static func read(_ reader: ConfigReader, list: [[String: String]]?) throws -> [MountSettings] {
         guard let list else {
             var mount = MountSettings()
-            mount.directory = reader.string(forKey: "mount.directory", default: mount.directory)
+            let directory = reader.string(forKey: "mount")
+            mount.directory =
+                directory ?? reader.string(forKey: "mount.directory", default: mount.directory)
             try mount.readNumbers(reader, "mount")
             return [mount]
         }
-        for key in Settings.keys where key.hasPrefix("mount.") {
+        for key in Settings.keys where key == "mount" || key.hasPrefix("mount.") {
             guard reader.string(forKey: ConfigKey(key)) == nil else { throw isGivenTwice }
         }
         let mounts = try list.map { try MountSettings(listed: $0) }

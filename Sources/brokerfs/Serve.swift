@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Cluster
 import FSMap
 import Glibc
 import Logging
@@ -49,6 +50,7 @@ nonisolated func serve(_ settings: Settings) async throws {
     var settings = settings
     for index in settings.mounts.indices {
         settings.mounts[index].directory = absolute(settings.mounts[index].directory)
+        try makeDirectory(of: settings.mounts[index])
     }
     let process = try ServerProcess(settings, log: log)
     for mount in settings.mounts {
@@ -64,6 +66,16 @@ nonisolated func serve(_ settings: Settings) async throws {
     ReadyNotice.send("READY=1\nSTATUS=leader, mounted on \(directories)")
     await process.runUntilAsked(signals)
     ReadyNotice.send("STOPPING=1")
+}
+
+/// Makes the directory of a mount that lies in the node's own folder.
+nonisolated private func makeDirectory(of mount: MountSettings) throws {
+    guard mount.isMadeWhenMissing else { return }
+    do {
+        try DurableFile.makeDirectory(mount.directory, mode: 0o755)
+    } catch {
+        throw Failure(.failure, "the mount: \(error)")
+    }
 }
 
 /// The path as every process sees it, whatever its working directory.

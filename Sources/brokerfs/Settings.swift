@@ -2,6 +2,7 @@
 
 import Configuration
 import FSMap
+import Foundation
 import Glibc
 import Identity
 import Logging
@@ -25,31 +26,51 @@ struct Settings: Sendable {
     var eventsKiB = Limits.eventBytesMax >> 10
     var logLevel = Logger.Level.info
     var limits = MountLimits()
+    /// How the node is a member of a group; nil for a node on its own.
+    var cluster: ClusterSettings?
 
     /// Every key of the file but `mounts`, in its dotted form; docs/OPERATIONS.md explains each.
     static let keys =
         [
-            "data", "node.name", "mount.directory", "mount.cache_seconds", "mount.threads",
-            "permissions.read_group", "permissions.revoke_group", "permissions.audit_group",
+            "data", "node", "node.name", "mount", "mount.directory", "mount.cache_seconds",
+            "mount.threads", "permissions.read_group", "permissions.revoke_group", "permissions.audit_group",
             "store.cache_mib", "store.disk_reserve_mib", "commit_timeout_ms", "log.level",
             "events.size_kib",
-        ] + MountLimits.keys
+        ] + MountLimits.keys + ClusterSettings.keys
 
     /// Reads the file, if there is one, and the environment.
     ///
-    /// Throws ``Failure`` for an unknown key, naming the nearest one, and for a bad value.
-    static func load(file: String?) throws -> Settings {
-        let file = try file.map { try SettingsFile($0) }
-        let environment = EnvironmentVariablesProvider().prefixKeys(with: "brokerfs")
-        let values = InMemoryProvider(values: SettingsFile.configuration(file?.values ?? [:]))
-        return try Settings(ConfigReader(providers: [environment, values]), mounts: file?.mounts)
+    /// In the file of a member of a group relative paths are seen from its folder. Throws
+    /// ``Failure`` for an unknown key, naming the nearest one, and for a bad value.
+    static func load(
+        file path: String?,
+        environment variables: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> Settings {
+        var file = try path.map { try SettingsFile($0) }
+        let environment = EnvironmentVariablesProvider(environmentVariables: variables)
+            .prefixKeys(with: "brokerfs")
+        func reader() -> ConfigReader {
+            let values = InMemoryProvider(values: SettingsFile.configuration(file?.values ?? [:]))
+            return ConfigReader(providers: [environment, values])
+        }
+        if let path, ClusterSettings.isGiven(reader()) {
+            file?.resolvePaths(in: SettingsFile.folder(of: path))
+        }
+        var settings = try Settings(reader(), mounts: file?.mounts)
+        for index in settings.mounts.indices {
+            let isMade = file?.foldersMounts.contains(settings.mounts[index].directory) ?? false
+            settings.mounts[index].isMadeWhenMissing = isMade
+        }
+        return settings
     }
 
     init() {}
 
     private init(_ reader: ConfigReader, mounts list: [[String: String]]?) throws {
         data = reader.string(forKey: "data", default: data)
-        name = reader.string(forKey: "node.name", default: name)
+        // The file's `node: NAME` is its `node.name`; here the short form is the environment's.
+        let given = reader.string(forKey: "node") ?? reader.string(forKey: "node.name")
+        name = given ?? name
         readGroup = reader.string(forKey: "permissions.read_group", default: readGroup)
         revokeGroup = reader.string(forKey: "permissions.revoke_group", default: revokeGroup)
         auditGroup = reader.string(forKey: "permissions.audit_group", default: auditGroup)
@@ -68,6 +89,8 @@ struct Settings: Sendable {
             throw Failure(.failure, "log.level: \(level) is not one of trace, debug, info, …")
         }
         logLevel = parsed
+        guard ClusterSettings.isGiven(reader) else { return }
+        cluster = try ClusterSettings(reader, node: given)
     }
 
     /// A number within its bounds; text that is no number is an error, never the default.

@@ -10,6 +10,8 @@ import Yams
 struct SettingsFile {
     private(set) var values: [String: String] = [:]
     private(set) var mounts: [[String: String]]?
+    /// Directories of mounts that were relative to the file's folder, as they are now.
+    private(set) var foldersMounts: [String] = []
 
     /// Reads a file; throws ``Failure``.
     init(_ path: String) throws {
@@ -32,7 +34,8 @@ struct SettingsFile {
     private mutating func read(_ root: Yams.Node) throws {
         for (key, value) in try Self.leaves(of: root, prefix: "") {
             guard key == "mounts" else {
-                values[key] = try Self.scalar(value, key, in: Settings.keys)
+                let text = try Self.scalar(value, key, in: Settings.keys)
+                values[Self.shortForms[key] ?? key] = text
                 continue
             }
             guard let list = value.sequence, !list.isEmpty else {
@@ -40,6 +43,42 @@ struct SettingsFile {
             }
             mounts = try list.map { try Self.mount($0) }
         }
+    }
+
+    /// `node: n1` and `mount: /brokerfs` are all that most files need.
+    private static let shortForms = ["node": "node.name", "mount": "mount.directory"]
+
+    /// Makes relative paths absolute, as seen from `folder`.
+    mutating func resolvePaths(in folder: String) {
+        for key in ["data"] + ClusterSettings.pathKeys {
+            if let path = values[key] { values[key] = Self.resolve(path, in: folder) }
+        }
+        if let path = values["mount.directory"] {
+            values["mount.directory"] = resolveMount(path, in: folder)
+        }
+        mounts = mounts?.map { mount in
+            var mount = mount
+            if let path = mount["mounts.directory"] {
+                mount["mounts.directory"] = resolveMount(path, in: folder)
+            }
+            return mount
+        }
+    }
+
+    private mutating func resolveMount(_ path: String, in folder: String) -> String {
+        let resolved = Self.resolve(path, in: folder)
+        if resolved != path { foldersMounts.append(resolved) }
+        return resolved
+    }
+
+    private static func resolve(_ path: String, in folder: String) -> String {
+        path.isEmpty || path.hasPrefix("/") ? path : folder + "/" + path
+    }
+
+    /// The folder of a file, absolute.
+    static func folder(of path: String) -> String {
+        let path = absolute(path)
+        return path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
     }
 
     private static func mount(_ node: Yams.Node) throws -> [String: String] {

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+package import Foundation
+import SwiftASN1
+package import X509
+
+/// The authority of one cluster: its key signs the certificate of every member.
+///
+/// Keys are P-256, which every TLS 1.3 implementation has.
+package struct CertificateAuthority: Sendable {
+    package let clusterID: String
+    package let certificate: Certificate
+    let key: Certificate.PrivateKey
+
+    /// A certificate and the key that belongs to it, as PEM.
+    package struct Pair: Sendable {
+        package let certificate: String
+        package let key: String
+    }
+
+    /// Ten years; members' certificates end with it.
+    private static let lifeSeconds: TimeInterval = 10 * 365 * 86_400
+    /// For machines whose clocks are behind.
+    private static let backdatedSeconds: TimeInterval = 3600
+
+    /// Makes the authority of a new cluster.
+    package init(clusterID: String, now: Date) throws(BootstrapError) {
+        let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+        let name = Self.name(clusterID)
+        self.clusterID = clusterID
+        self.key = key
+        certificate = try Self.caught { () throws -> Certificate in
+            try Certificate(
+                version: .v3,
+                serialNumber: .init(),
+                publicKey: key.publicKey,
+                notValidBefore: now - Self.backdatedSeconds,
+                notValidAfter: now + Self.lifeSeconds,
+                issuer: name,
+                subject: name,
+                signatureAlgorithm: .ecdsaWithSHA256,
+                extensions: Certificate.Extensions {
+                    Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+                    Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+                    SubjectKeyIdentifier(hash: key.publicKey)
+                },
+                issuerPrivateKey: key
+            )
+        }
+    }
+
+    /// Reads the authority from its two files, as PEM.
+    ///
+    /// Throws ``BootstrapError/certificate(reason:)`` where they do not belong together or to this
+    /// cluster.
+    package init(clusterID: String, certificate: String, key: String) throws(BootstrapError) {
+        self.clusterID = clusterID
+        let (authority, key) = try Self.caught { () throws -> (Certificate, Certificate.PrivateKey) in
+            (try Certificate(pemEncoded: certificate), try Certificate.PrivateKey(pemEncoded: key))
+        }
+        guard authority.publicKey == key.publicKey else {
+            throw .certificate(reason: "the key is not that of the authority's certificate")
+        }
+        guard authority.subject == Self.name(clusterID) else {
+            throw .certificate(reason: "the authority is not that of the cluster \(clusterID)")
+        }
+        self.certificate = authority
+        self.key = key
+    }
+
+    /// Both files of the authority.
+    package func encoded() throws(BootstrapError) -> Pair {
+        try Self.caught { () throws -> Pair in
+            Pair(
+                certificate: try certificate.serializeAsPEM().pemString + "\n",
+                key: try key.serializeAsPEM().pemString + "\n"
+            )
+        }
+    }
+
+    /// Makes a key and its certificate for a member that is reached at `host`.
+    package func issue(
+        _ identity: MemberIdentity,
+        host: String,
+        now: Date
+    ) throws(BootstrapError) -> Pair {
+        let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+        let issued = try issue(identity, host: host, publicKey: key.publicKey, now: now)
+        return try Self.caught { () throws -> Pair in
+            Pair(
+                certificate: try issued.serializeAsPEM().pemString + "\n",
+                key: try key.serializeAsPEM().pemString + "\n"
+            )
+        }
+    }
+
+    /// Certifies a key that somebody else keeps.
+    package func issue(
+        _ identity: MemberIdentity,
+        host: String,
+        publicKey: Certificate.PublicKey,
+        now: Date
+    ) throws(BootstrapError) -> Certificate {
+        precondition(identity.clusterID == clusterID, "an authority speaks for its own cluster")
+        return try Self.caught { () throws -> Certificate in
+            let usages = try ExtendedKeyUsage([.serverAuth, .clientAuth])
+            let subject = try DistinguishedName {
+                OrganizationName("brokerfs")
+                CommonName(identity.name)
+            }
+            let authorityKey = SubjectKeyIdentifier(hash: self.key.publicKey)
+            return try Certificate(
+                version: .v3,
+                serialNumber: .init(),
+                publicKey: publicKey,
+                notValidBefore: now - Self.backdatedSeconds,
+                notValidAfter: certificate.notValidAfter,
+                issuer: certificate.subject,
+                subject: subject,
+                signatureAlgorithm: .ecdsaWithSHA256,
+                extensions: Certificate.Extensions {
+                    Critical(BasicConstraints.notCertificateAuthority)
+                    Critical(KeyUsage(digitalSignature: true))
+                    usages
+                    SubjectAlternativeNames([
+                        .uniformResourceIdentifier(identity.uri), Self.name(ofHost: host),
+                    ])
+                    SubjectKeyIdentifier(hash: publicKey)
+                    AuthorityKeyIdentifier(keyIdentifier: authorityKey.keyIdentifier)
+                },
+                issuerPrivateKey: self.key
+            )
+        }
+    }
+
+    private static func name(ofHost host: String) -> GeneralName {
+        let bytes = (try? HostPort(host.contains(":") ? "[\(host)]:1" : "\(host):1"))?.ipBytes
+        guard let bytes else { return .dnsName(host) }
+        return .ipAddress(ASN1OctetString(contentBytes: bytes[...]))
+    }
+
+    private static func name(_ clusterID: String) -> DistinguishedName {
+        do {
+            return try DistinguishedName {
+                OrganizationName("brokerfs")
+                CommonName(clusterID)
+            }
+        } catch {
+            preconditionFailure("a UUID can be a name: \(error)")
+        }
+    }
+
+    /// The one place where what the library throws gets a type.
+    static func caught<T>(_ body: () throws -> T) throws(BootstrapError) -> T {
+        do {
+            return try body()
+        } catch let error as BootstrapError {
+            throw error
+        } catch {
+            throw .certificate(reason: "\(error)")
+        }
+    }
+}
+
+extension MemberIdentity {
+    /// Who a certificate says its owner is.
+    ///
+    /// Throws ``BootstrapError/certificate(reason:)`` where it does not say it exactly once.
+    package init(certificate: Certificate) throws(BootstrapError) {
+        let names = try CertificateAuthority.caught { () throws -> SubjectAlternativeNames? in
+            try certificate.extensions.subjectAlternativeNames
+        }
+        let identities = (names ?? SubjectAlternativeNames()).compactMap { name in
+            if case .uniformResourceIdentifier(let uri) = name { uri } else { nil }
+        }
+        guard identities.count == 1, let identity = MemberIdentity(uri: identities[0]) else {
+            throw .certificate(reason: "it does not say which member it belongs to")
+        }
+        self = identity
+    }
+
+    /// Who a certificate says its owner is; PEM.
+    package init(pem: String) throws(BootstrapError) {
+        let certificate = try CertificateAuthority.caught { () throws -> Certificate in
+            try Certificate(pemEncoded: pem)
+        }
+        try self.init(certificate: certificate)
+    }
+}
