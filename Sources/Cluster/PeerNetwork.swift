@@ -50,6 +50,9 @@ final class PeerNetwork: Sendable {
         try sender.start()
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try PeerSockets.closeOnExec(channel) }
+            }
             .childChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture { try accept(channel) }
             }
@@ -73,6 +76,7 @@ final class PeerNetwork: Sendable {
     var listeningPort: Int? { state.withLock { $0.listener?.localAddress?.port } }
 
     private func accept(_ channel: any Channel) throws {
+        try PeerSockets.closeOnExec(channel)
         let contexts = context.tls.current()
         guard incoming.add(channel, generation: contexts.generation) else {
             context.refusals.note(

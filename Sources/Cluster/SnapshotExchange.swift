@@ -58,7 +58,8 @@ final class SnapshotExchange: Sendable {
         resume.fail(SnapshotError.refused("decided already"))
     }
 
-    fileprivate func fail(_ error: any Error) {
+    /// Nothing more will be said; who waits is told why.
+    func end(_ error: any Error) {
         resume.fail(error)
         verdict.fail(error)
     }
@@ -144,7 +145,7 @@ final class SnapshotOutgoingHandler: ChannelInboundHandler {
 
     private func end(_ context: ChannelHandlerContext, _ error: any Error) {
         phase = .ended
-        exchange.fail(error)
+        exchange.end(error)
         context.close(promise: nil)
     }
 
@@ -155,12 +156,12 @@ final class SnapshotOutgoingHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         phase = .ended
         deadline?.cancel()
-        exchange.fail(ChannelError.ioOnClosedChannel)
+        exchange.end(ChannelError.ioOnClosedChannel)
         context.fireChannelInactive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
-        exchange.fail(ChannelError.ioOnClosedChannel)
+        exchange.end(ChannelError.ioOnClosedChannel)
     }
 }

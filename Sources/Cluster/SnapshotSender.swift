@@ -89,10 +89,8 @@ final class SnapshotSender: Sendable {
 
     private func perform(_ transfer: SnapshotTransfer) -> Bool {
         let id = transfer.message.to
-        var log = context.log
-        log[metadataKey: "peer"] = "\(link(id)?.member.name ?? "\(id)")"
+        guard !transfer.isCancelled, let log = link(id)?.log else { return false }
         do throws(SnapshotError) {
-            guard !transfer.isCancelled else { return false }
             let snapshot = try snapshot(for: transfer)
             log.notice(
                 "sending a snapshot",
@@ -172,10 +170,18 @@ final class SnapshotSender: Sendable {
             var (transfers, copies): ([SnapshotTransfer], [OutgoingSnapshot]) = ([], [])
             for id in state.slots.keys.sorted() {
                 let isMember = members.contains { $0.id == id }
-                if !isMember, let running = state.slots[id]?.running { transfers.append(running) }
+                if !isMember {
+                    guard let running = state.slots[id]?.running else {
+                        if let kept = state.slots.removeValue(forKey: id)?.kept {
+                            copies.append(kept)
+                        }
+                        continue
+                    }
+                    transfers.append(running)
+                }
                 guard let kept = state.slots[id]?.kept else { continue }
                 let age = now - min(now, kept.keptAt)
-                guard !isMember || age > context.limits.snapshots.keptNanoseconds else { continue }
+                guard age > context.limits.snapshots.keptNanoseconds else { continue }
                 copies.append(kept)
                 state.slots[id]?.kept = nil
             }

@@ -138,12 +138,17 @@ final class SnapshotTransfer: Sendable {
         let exchange = try context.connect(to: address, on: link.eventLoop, timeout: timeout)
             .flatMapThrowing { [context] channel in
                 let exchange = SnapshotExchange(channel)
-                try channel.pipeline.syncOperations.addHandlers([
-                    StalledWriteHandler(timeout: timeout),
-                    try NIOSSLClientHandler(context: contexts.client, serverHostname: nil),
-                    PeerFraming.decoder(frameBytesMax: context.limits.frameBytesMax),
-                    SnapshotOutgoingHandler(exchange, link, offer),
-                ])
+                do {
+                    try channel.pipeline.syncOperations.addHandlers([
+                        StalledWriteHandler(timeout: timeout),
+                        try NIOSSLClientHandler(context: contexts.client, serverHostname: nil),
+                        PeerFraming.decoder(frameBytesMax: context.limits.frameBytesMax),
+                        SnapshotOutgoingHandler(exchange, link, offer),
+                    ])
+                } catch {
+                    exchange.end(error)
+                    throw error
+                }
                 return exchange
             }.wait()
         let isCancelled = state.withLock { state in
