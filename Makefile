@@ -2,7 +2,7 @@
 # An index: what each target does is in dev/.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release test test-quiet demo examples lint format bench mutants sim generate clean
+.PHONY: help setup build release test test-quiet demo examples lint format bench mutants sim nemesis generate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,8 @@ mutants: ## Plant known bugs, one by one: the tests or simulated schedules must 
 	@dev/mutants.sh
 sim: ## Run simulated clusters: [SEED=n] [RUNS=n] [PROFILE=plain|swarm|both]
 	@dev/sim.sh
+nemesis: ## Real nodes under every fault, for about an hour (root)
+	@dev/nemesis.sh
 generate: ## Make Sources/Identity/Generated from Protos again
 	@dev/generate-protobuf.sh
 clean: ## Remove what was built

@@ -25,6 +25,7 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOExtras", package: "swift-nio-extras"),
 ]
 let tls: [Target.Dependency] = [
+    .product(name: "NIOTLS", package: "swift-nio"),
     .product(name: "NIOSSL", package: "swift-nio-ssl"),
     .product(name: "X509", package: "swift-certificates"),
     .product(name: "SwiftASN1", package: "swift-asn1"),

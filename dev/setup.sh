@@ -7,6 +7,7 @@ packages=(
     librocksdb-dev libfuse3-dev pkg-config libc6-dev gcc g++ git make # to build
     fuse3 util-linux procps                                   # to mount, and to look after mounts
     attr e2fsprogs jq python3                                 # what tests, examples and benchmarks run
+    iproute2 iptables                                         # networks to be cut
     vim nano emacs-nox ed expect rsync                        # the tools that tests change files with
 )
 

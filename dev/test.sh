@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# All tests, from nothing: setup, build, swift test, simulated clusters, examples, and a look for
-# what they left behind.
+# All tests, from nothing: setup, build, swift test, simulated clusters, real ones under faults,
+# examples, and a look for what they left behind.
 . "$(dirname "$0")/common.sh"
 dev/setup.sh
 
@@ -53,6 +53,22 @@ else
     failed=$((failed + 1))
     cat "$logs/sim.log"
     log "brokerfs-sim ended with $status; again: make sim SEED=n, for the n that failed"
+fi
+
+log "nemesis"
+# Real nodes under every fault, once; the checks of its oracle first.
+status=0
+{
+    python3 -B -m unittest discover -s Tests/Nemesis &&
+        timeout --kill-after 30 300 dev/nemesis.sh --short --seed 1
+} >"$logs/nemesis.log" 2>&1 </dev/null || status=$?
+if [ "$status" -eq 0 ]; then
+    passed=$((passed + 1))
+    grep -E '^nemesis|rounds' "$logs/nemesis.log" || true
+else
+    failed=$((failed + 1))
+    grep -vE '^[|]' "$logs/nemesis.log" || true
+    log "the nemesis ended with $status; one scenario alone: dev/nemesis.sh --short NAME"
 fi
 
 log "examples"

@@ -336,7 +336,7 @@ extension FileSystem {
 
 extension Node {
     /// What makes a kernel forget all it has of an inode of this node but its names.
-    fileprivate func forgetting(_ inode: UInt64) -> Invalidation {
+    func forgetting(_ inode: UInt64) -> Invalidation {
         kind == .directory ? .listing(directory: inode) : .content(inode: inode)
     }
 }

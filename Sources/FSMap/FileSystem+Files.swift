@@ -171,16 +171,26 @@ extension FileSystem {
             }
             return bytes[...]
         }
+        if offset == 0, file.node.isClusterValue {
+            // Who begins again sees what is now: no moment of it is worth keeping.
+            let bytes = try tree.bytes(of: file.node, in: view)
+            state.withLock { $0.files[handle]?.rendered = bytes }
+            return Self.slice(bytes, offset: offset, count: count)
+        }
         return Self.slice(try rendered(file, handle), offset: offset, count: count)
     }
 
-    /// Whether a handle of `events/all.jsonl` has not read all there is; nil for other files.
+    /// Whether a handle of `events/all.jsonl` has not read all there is, and one of a value of
+    /// `cluster/` not what it is now; nil for other files.
     ///
     /// A file that was started anew is news, too: its end.
     package func hasNews(_ handle: UInt64, view: any IdentityView) -> Bool? {
-        guard let file = state.withLock({ $0.files[handle] }), file.node == .allEvents else {
-            return nil
+        guard let file = state.withLock({ $0.files[handle] }) else { return nil }
+        if file.node.isToldClusterValue {
+            // What cannot be read is found out by reading.
+            return (try? tree.bytes(of: file.node, in: view)) != file.rendered
         }
+        guard file.node == .allEvents else { return nil }
         let events = view.events
         return file.node.number(ofGeneration: events.generation) != file.snapshot?.number
             || UInt64(events.sizeBytes) > file.readThrough
@@ -251,4 +261,23 @@ extension FileSystem {
 extension OpenFlags {
     /// Flags with which a writer does not start from what is there.
     static let emptying: OpenFlags = [.truncate, .append]
+}
+
+extension Node {
+    /// Whether the file shows how the node stands in the cluster.
+    fileprivate var isClusterValue: Bool {
+        switch self {
+        case .clusterFile, .clusterNodeFile: true
+        default: false
+        }
+    }
+
+    /// Whether somebody may wait for its change.
+    fileprivate var isToldClusterValue: Bool {
+        switch self {
+        case .clusterFile(let file): file.isTold
+        case .clusterNodeFile(_, let file): file.isTold
+        default: false
+        }
+    }
 }

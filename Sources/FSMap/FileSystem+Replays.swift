@@ -34,11 +34,11 @@ extension FileSystem {
     /// A file that stands for one that is gone, for as long as its unlink is played again.
     ///
     /// Nobody but who plays is ever told of it, and nothing about it may be kept.
-    package static func ghost(_ count: UInt64) -> Entry {
+    package static func ghost(_ count: UInt64, of kind: FileKind) -> Entry {
         let number = ghostBase + count
         let attributes = Attributes(
             number: number,
-            kind: .regular,
+            kind: kind,
             mode: 0o600,
             uid: 0,
             gid: 0,

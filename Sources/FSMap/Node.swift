@@ -118,9 +118,20 @@ package enum GroupFile: String, CaseIterable, Hashable, Sendable {
 package enum ClusterFile: String, CaseIterable, Hashable, Sendable {
     case role, leader, term, writable, applied, committed
     case lag = "lag_ms"
+
+    /// Whether a change of it is told to who watches; the others are counters that never rest.
+    package var isTold: Bool {
+        switch self {
+        case .role, .leader, .term, .writable: true
+        case .applied, .committed, .lag: false
+        }
+    }
 }
 
 /// The files of `cluster/nodes/<node>/`; raw values are file names.
 package enum ClusterNodeFile: String, CaseIterable, Hashable, Sendable {
     case address, role, state, applied
+
+    /// As for ``ClusterFile/isTold``.
+    package var isTold: Bool { self != .applied }
 }

@@ -215,7 +215,7 @@ extension Tree {
         }
     }
 
-    private static func value(of file: ClusterFile, _ cluster: ClusterState) -> String {
+    static func value(of file: ClusterFile, _ cluster: ClusterState) -> String {
         switch file {
         case .role: cluster.role
         case .leader: cluster.leader
@@ -227,7 +227,7 @@ extension Tree {
         }
     }
 
-    private static func value(of file: ClusterNodeFile, _ node: ClusterNode) -> String {
+    static func value(of file: ClusterNodeFile, _ node: ClusterNode) -> String {
         switch file {
         case .address: node.address
         case .role: node.role

@@ -13,7 +13,8 @@ func readAttributes(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    server.showAttributes(of: inode, handle: information?.pointee.fh, Reply(request))
+    guard let reply = server.admit(request, about: inode) else { return }
+    server.showAttributes(of: inode, handle: information?.pointee.fh, reply)
 }
 
 extension FuseServer {
@@ -53,6 +54,9 @@ func changeAttributes(
     case true?: return server.showAttributes(of: inode, handle: nil, reply)
     case false?: return reply.error(.notPermitted)
     case nil: break
+    }
+    if let refusal = server.refusal(of: .other) {
+        return server.refuse(reply, refusal, "setattr", .file(inode))
     }
     guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
@@ -134,7 +138,7 @@ func readExtendedAttribute(
     _ bytesMax: Int
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     do throws(FSError) {
         let value = try server.files.extendedAttribute(
             validName(name),
@@ -150,7 +154,7 @@ func readExtendedAttribute(
 
 func listExtendedAttributes(_ request: fuse_req_t?, _ inode: fuse_ino_t, _ bytesMax: Int) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     do throws(FSError) {
         let names = try server.files.extendedAttributes(
             of: inode,
@@ -160,14 +164,5 @@ func listExtendedAttributes(_ request: fuse_req_t?, _ inode: fuse_ino_t, _ bytes
         reply.attribute(names.flatMap { Array($0.utf8) + [0] }, bytesMax: bytesMax)
     } catch {
         reply.error(error)
-    }
-}
-
-extension Reply {
-    /// Answers by the size protocol of getxattr(2): asked with size 0, how many bytes there are.
-    fileprivate consuming func attribute(_ value: [UInt8], bytesMax: Int) {
-        guard bytesMax > 0 else { return attributeSize(value.count) }
-        guard value.count <= bytesMax else { return status(bufferTooSmall) }
-        bytes(of: value[...])
     }
 }

@@ -18,6 +18,9 @@ func unlinkName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
         caller: reply.callerThread
     )
     if let played { return played ? reply.status(0) : reply.error(.notPermitted) }
+    if let refusal = server.refusal(ofRemoving: name, in: parent) {
+        return server.refuse(reply, refusal, "unlink", .directory(parent))
+    }
     guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         let name = try validName(name)
@@ -40,7 +43,18 @@ func unlinkName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
 
 func removeDirectory(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
     let server = FuseServer.serving(request)
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let played = server.replayer.isPlaying(
+        .removed,
+        name.flatMap { String(validatingCString: $0) } ?? "",
+        in: parent,
+        caller: callerThread(request)
+    )
+    let reply = Reply(request)
+    if let played { return played ? reply.status(0) : reply.error(.notPermitted) }
+    if let refusal = server.refusal(ofRemoving: name, in: parent) {
+        return server.refuse(reply, refusal, "rmdir", .directory(parent))
+    }
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         let name = try validName(name)
         guard
@@ -74,7 +88,7 @@ func makeNode(
     let reply = Reply(request)
     guard let name = name.flatMap({ String(validatingCString: $0) }),
         server.replayer.isPlaying(.created, name, in: parent, caller: reply.callerThread) == true
-    else { return reply.error(.notPermitted) }
+    else { return reply.error(server.refusal(of: .other) ?? .notPermitted) }
     server.showMade(name, in: parent, reply)
 }
 
@@ -85,7 +99,21 @@ func makeDirectory(
     _ mode: mode_t
 ) {
     let server = FuseServer.serving(request)
-    guard let ticket = server.pending.admit(Reply(request)) else { return }
+    let reply = Reply(request)
+    if let name = name.flatMap({ String(validatingCString: $0) }),
+        let isPlayed = server.replayer.isPlaying(
+            .created,
+            name,
+            in: parent,
+            caller: reply.callerThread
+        )
+    {
+        return isPlayed ? server.showMade(name, in: parent, reply) : reply.error(.notPermitted)
+    }
+    if let refusal = server.refusal(of: .other) {
+        return server.refuse(reply, refusal, "mkdir", .directory(parent))
+    }
+    guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         let name = try validName(name)
         let step = try server.files.makeDirectory(
@@ -108,6 +136,16 @@ func makeDirectory(
 }
 
 extension FuseServer {
+    /// Why a name cannot be removed here and now; nil where it can.
+    fileprivate func refusal(ofRemoving name: UnsafePointer<CChar>?, in parent: UInt64) -> FSError? {
+        guard let refusal = refusal(of: .other) else { return nil }
+        guard followerWrites == .revocations, refusal == .readOnly,
+            let name = name.flatMap({ String(validatingCString: $0) }),
+            files.isRevocation(ofName: name, in: parent, view: node.view())
+        else { return refusal }
+        return self.refusal(of: .revocation)
+    }
+
     /// Answers with an entry that counts as looked up, unless the request is answered already.
     fileprivate func show(_ entry: Entry, _ ticket: PendingRequests.Ticket) {
         guard let reply = pending.take(ticket) else { return files.undoLookup(entry.inode) }
@@ -146,6 +184,9 @@ func renameName(
     let server = FuseServer.serving(request)
     let reply = Reply(request)
     let caller = reply.caller
+    if let refusal = server.refusal(of: .other) {
+        return server.refuse(reply, refusal, "rename", .directory(newParent))
+    }
     guard let ticket = server.pending.admit(reply) else { return }
     do throws(FSError) {
         guard flags == 0 else { throw .invalid("renameat2 flags \(flags)") }

@@ -13,7 +13,7 @@ func openDirectory(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     var information = information?.pointee ?? fuse_file_info()
     let mark = server.files.mark()
     do throws(FSError) {
@@ -42,7 +42,7 @@ func readDirectory(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     let mark = server.files.mark()
     var listing = Listing(request, bytesMax: bytesMax)
     do throws(FSError) {
@@ -69,10 +69,11 @@ func readDirectoryPlus(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     let mark = server.files.mark()
     var listing = Listing(request, bytesMax: bytesMax)
     var shown: [(name: String, inode: UInt64)] = []
+    let isRootOfGroup = inode == FileSystem.rootInode && server.node.isInGroup
     do throws(FSError) {
         try server.files.readDirectoryPlus(
             inode,
@@ -81,6 +82,12 @@ func readDirectoryPlus(
             now: server.node.monotonicNanoseconds(),
             view: server.view()
         ) { entry, found in
+            var found = found
+            if let hidden = found, isRootOfGroup, server.files.needsVouching(hidden.inode) {
+                // The name is all that is shown of it without being asked.
+                server.files.undoLookup(hidden.inode)
+                found = nil
+            }
             guard listing.append(entry, found) else { return false }
             if let found { shown.append((entry.name, found.inode)) }
             return true

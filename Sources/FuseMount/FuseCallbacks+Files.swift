@@ -9,6 +9,9 @@ import Synchronization
 // OPEN, CREATE, READ, WRITE, FLUSH, FSYNC and RELEASE.
 
 extension OpenFlags {
+    /// Whoever opens with one of them wants to change something.
+    fileprivate static let changing: OpenFlags = [.write, .truncate]
+
     /// The flags of open(2).
     fileprivate init(_ flags: Int32) {
         self = []
@@ -43,9 +46,12 @@ func openFile(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
     var information = information?.pointee ?? fuse_file_info()
     let flags = OpenFlags(information.flags)
+    if !flags.isDisjoint(with: .changing), let refusal = server.refusal(of: .other) {
+        return server.refuse(Reply(request), refusal, "open", .file(inode))
+    }
+    guard let reply = server.admit(request, about: inode) else { return }
     let mark = server.files.mark()
     do throws(FSError) {
         let opened = try server.files.open(
@@ -72,9 +78,12 @@ func createFile(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
     var information = information?.pointee ?? fuse_file_info()
     let flags = OpenFlags(information.flags)
+    if let refusal = server.refusal(of: .other) {
+        return server.refuse(Reply(request), refusal, "create", .directory(parent))
+    }
+    guard let reply = server.admit(request, about: parent) else { return }
     let mark = server.files.mark()
     do throws(FSError) {
         let name = try validName(name)
@@ -110,7 +119,7 @@ func readFile(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     let mark = server.files.mark()
     do throws(FSError) {
         let bytes = try server.files.read(
@@ -135,7 +144,7 @@ func readUnopened(
     _ information: UnsafeMutablePointer<fuse_file_info>?
 ) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     let mark = server.files.mark()
     do throws(FSError) {
         let bytes = try server.files.read(
@@ -152,15 +161,6 @@ func readUnopened(
     server.settle(mark, inode: inode)
 }
 
-extension Reply {
-    /// Answers with the bytes of a slice, in place.
-    consuming func bytes(of slice: ArraySlice<UInt8>) {
-        // A closure cannot consume the reply, so it is handed over as the bare request.
-        let request = surrender()
-        slice.withUnsafeBytes { _ = Reply(request).bytes($0) }
-    }
-}
-
 func writeFile(
     _ request: fuse_req_t?,
     _ inode: fuse_ino_t,
@@ -171,6 +171,11 @@ func writeFile(
 ) {
     let server = FuseServer.serving(request)
     let handle = handle(information)
+    if let refusal = server.refusal(of: .other) {
+        // Half of what somebody wanted to write is never committed, whoever leads later.
+        server.files.commitFailed(handle)
+        return server.refuse(Reply(request), refusal, "write", .file(inode))
+    }
     guard let ticket = server.pending.admit(Reply(request)) else { return }
     do throws(FSError) {
         let step = try server.files.write(
@@ -203,6 +208,9 @@ func flushFile(
 ) {
     let server = FuseServer.serving(request)
     let handle = handle(information)
+    if let refusal = server.refusal(of: .other), server.files.dropStaged(handle) {
+        return server.refuse(Reply(request), refusal, "flush", .file(inode))
+    }
     guard let ticket = server.pending.admit(Reply(request)) else { return }
     do throws(FSError) {
         switch try server.files.flush(handle, view: server.node.view()) {

@@ -10,17 +10,17 @@ import Synchronization
 
 func lookupName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
     guard let name, let name = String(validatingCString: name) else {
-        return reply.error(.notFound)
+        return Reply(request).error(.notFound)
     }
-    switch server.replayer.lookup(name, in: parent, caller: reply.callerThread) {
+    switch server.replayer.lookup(name, in: parent, caller: callerThread(request)) {
     case .asEver: break
-    case .missing: return reply.missing(seconds: 0)
+    case .missing: return Reply(request).missing(seconds: 0)
     case .found(let ghost):
-        _ = reply.entry(ghost)
+        _ = Reply(request).entry(ghost)
         return
     }
+    guard let reply = server.admit(request, about: name, in: parent) else { return }
     let mark = server.files.mark()
     do throws(FSError) {
         let now = server.node.monotonicNanoseconds()
@@ -56,7 +56,7 @@ func forgetInodes(
 
 func readTarget(_ request: fuse_req_t?, _ inode: fuse_ino_t) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     let mark = server.files.mark()
     do throws(FSError) {
         let target = try server.files.target(of: inode, view: server.node.view())
@@ -70,7 +70,7 @@ func readTarget(_ request: fuse_req_t?, _ inode: fuse_ino_t) {
 /// Used is what the records hold; free is what the disk below the node has left.
 func readStatistics(_ request: fuse_req_t?, _ inode: fuse_ino_t) {
     let server = FuseServer.serving(request)
-    let reply = Reply(request)
+    guard let reply = server.admit(request, about: inode) else { return }
     do throws(FSError) {
         let used = try server.files.statistics(view: server.node.view())
         var below = statvfs()

@@ -22,8 +22,8 @@ func fuseOperations(_ kind: MountKind) -> fuse_lowlevel_ops {
     operations.statfs = readStatistics
     operations.getxattr = readExtendedAttribute
     operations.listxattr = listExtendedAttributes
-    operations.setxattr = { request, _, _, _, _, _ in Reply(request).error(.unsupported) }
-    operations.removexattr = { request, _, _ in Reply(request).error(.unsupported) }
+    operations.setxattr = { request, _, _, _, _, _ in refuse(request, .unsupported) }
+    operations.removexattr = { request, _, _ in refuse(request, .unsupported) }
     operations.open = openFile
     operations.create = createFile
     operations.read = readFile
@@ -44,12 +44,17 @@ func fuseOperations(_ kind: MountKind) -> fuse_lowlevel_ops {
     operations.rmdir = removeDirectory
     operations.mkdir = makeDirectory
     operations.rename = renameName
-    operations.link = { request, _, _, _ in Reply(request).error(.notPermitted) }
-    operations.symlink = { request, _, _, _ in Reply(request).error(.notPermitted) }
+    operations.link = { request, _, _, _ in refuse(request, .notPermitted) }
+    operations.symlink = { request, _, _, _ in refuse(request, .notPermitted) }
     operations.mknod = makeNode
     if kind.isReadOnly { operations.refuseChanges() }
     if kind.isOpenless { operations.leaveOpeningToKernel() }
     return operations
+}
+
+/// Answers to what is never done, and first whether anything is.
+private func refuse(_ request: fuse_req_t?, _ error: FSError) {
+    Reply(request).error(FuseServer.serving(request).refusal(of: .other) ?? error)
 }
 
 extension fuse_lowlevel_ops {

@@ -24,6 +24,7 @@ final class FuseServer: Sendable {
     let replayer: Replayer
     let polls = PollTable()
     let gate = SessionGate()
+    let followerWrites: FollowerWrites
     private let allowance: Mutex<ChangeAllowance>
     let requests = RequestCounts()
     let openHandles = Atomic<Int>(0)
@@ -38,6 +39,7 @@ final class FuseServer: Sendable {
         self.node = node
         self.files = files
         kind = options.kind
+        followerWrites = options.followerWrites
         self.log = log
         allowance = Mutex(
             ChangeAllowance(perSecond: options.changesPerSecond, burst: options.changesBurst)
@@ -103,12 +105,12 @@ final class FuseServer: Sendable {
         _ change: Change,
         answer: @escaping @Sendable (FuseServer, consuming Reply) -> Void
     ) {
-        guard mayChange(ticket.uid) else {
+        if let refusal = refusal(of: kind) ?? (mayChange(ticket.uid) ? nil : .busy) {
             if let handle = change.handle { files.commitFailed(handle) }
-            return refuse(ticket, .busy, change.operation, change.place)
+            return refuse(ticket, refusal, change.operation, change.place)
         }
         replayer.begin(change.own)
-        node.propose(kind) { [self] result in
+        propose(kind) { [self] result in
             replayer.end(change.own)
             var refusal: FSError?
             switch result {

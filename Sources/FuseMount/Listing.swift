@@ -10,10 +10,12 @@ struct Listing: ~Copyable {
     private let request: fuse_req_t?
     private let buffer: UnsafeMutableRawBufferPointer
     private var usedBytes = 0
+    private let secondsMax: Double
 
     /// Makes room for so many bytes.
     init(_ request: fuse_req_t?, bytesMax: Int) {
         self.request = request
+        secondsMax = FuseServer.serving(request).cacheSecondsMax
         buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytesMax, alignment: 8)
     }
 
@@ -49,7 +51,7 @@ struct Listing: ~Copyable {
     mutating func append(_ entry: DirectoryEntry, _ found: Entry?) -> Bool {
         var parameters = fuse_entry_param()
         if let found {
-            parameters = entryParameters(found)
+            parameters = entryParameters(found, secondsMax: secondsMax)
         } else {
             parameters.attr.st_ino = UInt(entry.number)
             parameters.attr.st_mode = typeBits(entry.kind)

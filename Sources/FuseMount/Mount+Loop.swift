@@ -20,7 +20,10 @@ final class LoopState: Sendable {
     }
 
     let state = Mutex(State())
+    /// Set when the node said that it does not vouch for its state any more.
+    let hasGateClosed = Atomic<Bool>(false)
     private let finished = Semaphore()
+    private let watch = Semaphore()
 
     /// Blocks until ``finish()``; for any number of callers.
     func waitUntilFinished() {
@@ -41,6 +44,16 @@ final class LoopState: Sendable {
     func finish() {
         state.withLock { $0.isFinished = true }
         finished.post()
+        wakeWatch()
+    }
+
+    /// Has the thread that watches look at once.
+    func wakeWatch() { watch.post() }
+
+    /// Blocks until there is something to look at; false: all is over.
+    func waitToWatch(milliseconds: Int) -> Bool {
+        _ = watch.wait(milliseconds: milliseconds)
+        return !state.withLock { $0.isFinished }
     }
 
     /// Interrupts the blocking reads of all threads.
@@ -54,6 +67,8 @@ final class LoopState: Sendable {
 extension Mount {
     private static let unmountMillisecondsMax = 1700
     private static let graceMillisecondsMax = 300
+    /// Where nobody says that there is something to look at.
+    private static let watchMilliseconds = 100
     /// Beyond the deadline of a commit: one that is durable may take long to be applied.
     private static let stuckMillisecondsMax = 8000
 
@@ -80,15 +95,13 @@ extension Mount {
             throw error
         }
         startReplayer()
-        if !server.kind.isReadOnly {
-            do throws(MountError) {
-                try MountThread.start("fuse-deadline") { self.watchDeadlines() }
-            } catch {
-                server.notifier.stop()
-                loop.state.withLock { $0.running = 0 }
-                tearDown()
-                throw error
-            }
+        do throws(MountError) {
+            try MountThread.start("fuse-watch") { self.watch() }
+        } catch {
+            server.notifier.stop()
+            loop.state.withLock { $0.running = 0 }
+            tearDown()
+            throw error
         }
         for number in 0..<threadCount {
             do throws(MountError) {
@@ -131,13 +144,19 @@ extension Mount {
             && server.replayer.waitUntilStopped(milliseconds: deadline.remainingMilliseconds)
     }
 
-    /// One thread: sees to it that no request waits for ever, whatever becomes of the node's
-    /// threads; ends with the mount's loop.
-    private func watchDeadlines() {
+    /// One thread: sees to it that no request waits for ever, and that the kernel shows nothing
+    /// that nobody vouches for, whatever becomes of the node's threads; ends with the mount's loop.
+    private func watch() {
         let timeout = server.node.configuration.replica.commitTimeoutNanoseconds
         let age = Duration.nanoseconds(Int64(timeout)) + .milliseconds(Self.stuckMillisecondsMax)
-        while !loop.waitUntilFinished(milliseconds: 100) {
+        var wasVouched = true
+        while loop.waitToWatch(milliseconds: Self.watchMilliseconds) {
             ifAlive { server.pending.expire(after: age) }
+            let isVouched = server.isVouched
+            let hasClosed = loop.hasGateClosed.exchange(false, ordering: .sequentiallyConsistent)
+            if hasClosed || (wasVouched && !isVouched) { forgetAll() }
+            if hasClosed || isVouched != wasVouched { server.replayer.resume() }
+            wasVouched = isVouched
         }
     }
 

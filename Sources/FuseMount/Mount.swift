@@ -3,7 +3,6 @@
 import CFuse3
 package import FSMap
 import Glibc
-package import Identity
 package import Logging
 package import Node
 import Synchronization
@@ -135,32 +134,5 @@ package final class Mount: Sendable {
             replays: replays.done,
             skippedReplays: replays.skipped
         )
-    }
-}
-
-extension Mount: MountObserver {
-    package func willApply(_ effects: [Effect]) {
-        server.keepBefore()
-        server.files.willApply(effects, now: server.node.monotonicNanoseconds())
-    }
-
-    /// Cached content goes now: that takes no lock that a request could hold.
-    package func didApply(_ effects: [Effect]) -> @Sendable () -> Void {
-        let (content, names) = server.files.invalidations(for: effects, view: server.node.view())
-        let now = server.node.monotonicNanoseconds()
-        // Now, and not after the replies: what this mount asked for is known as its own until then.
-        let replays = server.replayer.replays(for: effects, now: now, files: server.files)
-        // Before INIT the kernel has cached nothing, and would take a notification amiss.
-        guard server.isInitialized.load(ordering: .relaxed), server.gate.enter() else {
-            return {}
-        }
-        for invalidation in content { _ = session.notify(invalidation) }
-        server.gate.leave()
-        let (notifier, replayer, polls) = (server.notifier, server.replayer, server.polls)
-        return {
-            notifier.enqueue(names)
-            if !polls.isEmpty { notifier.wakePollers() }
-            replayer.enqueue(replays)
-        }
     }
 }

@@ -2,6 +2,17 @@
 
 package import FSMap
 
+/// What becomes of changes on the mount of a node that does not lead; the names are those of the
+/// configuration.
+package enum FollowerWrites: String, CaseIterable, Sendable {
+    /// EROFS for all.
+    case refuse
+    /// Revocations are forwarded to the leader, all else is refused.
+    case revocations
+    /// All are forwarded.
+    case all
+}
+
 /// How a directory is mounted; every number that bounds a mount.
 package struct MountOptions: Sendable {
     package var directory: String
@@ -22,6 +33,8 @@ package struct MountOptions: Sendable {
     package var requestsMax: Int
     /// Invalidations that wait for the kernel; more become one epoch.
     package var notificationsMax: Int
+    /// Only of a node in a group.
+    package var followerWrites = FollowerWrites.refuse
     /// Whether inotify(7) tells of changes that did not come through this mount.
     package var inotify = true
     /// Changes of sessions that it tells of; more are left out and counted.

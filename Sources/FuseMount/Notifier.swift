@@ -18,6 +18,10 @@ final class Notifier: Sendable {
         var isOverflowing = false
         var isPollDue = false
         var isStopped = false
+        /// Whether the thread has taken what it has not sent yet.
+        var isSending = false
+        /// Who is called once all that waits is sent; the last ones.
+        var fences: [@Sendable () -> Void] = []
         var lost: UInt64 = 0
         var sent: UInt64 = 0
     }
@@ -52,6 +56,23 @@ final class Notifier: Sendable {
         if wasEmpty { arrived.post() }
     }
 
+    /// Calls `body` once all that was queued before is sent, or never will be.
+    ///
+    /// Returns at once. Where too many wait, the oldest are dropped: whoever is called later can
+    /// say the same and more.
+    func afterSending(_ body: @escaping @Sendable () -> Void) {
+        let isIdle = queue.withLock { queue -> Bool in
+            guard !queue.isStopped, queue.isSending || !queue.waiting.isEmpty else { return true }
+            if queue.fences.count == Self.fencesMax { queue.fences.removeFirst() }
+            queue.fences.append(body)
+            return false
+        }
+        // What waits has had the thread woken already.
+        if isIdle { body() }
+    }
+
+    private static let fencesMax = 1024
+
     /// Wakes who waits in poll(2), after what waits now.
     func wakePollers() {
         queue.withLock { $0.isPollDue = true }
@@ -83,11 +104,14 @@ final class Notifier: Sendable {
 
     /// Ends the thread as soon as the kernel lets go of it; what waits is dropped.
     func stop() {
-        queue.withLock { queue in
+        let fences = queue.withLock { queue in
             queue.isStopped = true
             queue.waiting = []
             queue.known = []
+            defer { queue.fences = [] }
+            return queue.fences
         }
+        for fence in fences { fence() }
         arrived.post()
     }
 
@@ -118,28 +142,44 @@ final class Notifier: Sendable {
         defer { stopped.post() }
         while true {
             arrived.wait()
-            while let (batch, isPollDue) = take(), !batch.isEmpty || isPollDue {
-                for invalidation in batch {
+            while let batch = take(), !batch.isEmpty {
+                // What is never sent is not waited for either.
+                defer { for fence in batch.fences { fence() } }
+                for invalidation in batch.invalidations {
                     if queue.withLock({ $0.isStopped }) { return }
                     send(invalidation, session, topNames, names)
                     forgot(invalidation)
                 }
-                if isPollDue { polls.wakeAll() }
+                if batch.isPollDue { polls.wakeAll() }
             }
             if queue.withLock({ $0.isStopped }) { return }
         }
     }
 
-    private func take() -> ([Invalidation], isPollDue: Bool)? {
+    /// What is sent in one go.
+    private struct Batch {
+        var invalidations: [Invalidation]
+        var fences: [@Sendable () -> Void]
+        var isPollDue: Bool
+        var isEmpty: Bool { invalidations.isEmpty && fences.isEmpty && !isPollDue }
+    }
+
+    private func take() -> Batch? {
         queue.withLock { queue in
             guard !queue.isStopped else { return nil }
-            let batch = queue.waiting
-            defer { queue.isPollDue = false }
+            let batch = Batch(
+                invalidations: queue.waiting,
+                fences: queue.fences,
+                isPollDue: queue.isPollDue
+            )
             queue.waiting = []
             queue.known = []
+            queue.fences = []
+            queue.isPollDue = false
             queue.isOverflowing = false
-            queue.sent += UInt64(batch.count)
-            return (batch, queue.isPollDue)
+            queue.isSending = !batch.isEmpty
+            queue.sent += UInt64(batch.invalidations.count)
+            return batch
         }
     }
 

@@ -66,7 +66,8 @@ final class PollTable: Sendable {
     }
 }
 
-/// POLL: `events/all.jsonl` is readable when it has more than the handle has read.
+/// POLL: `events/all.jsonl` is readable when it has more than the handle has read, a value of
+/// `cluster/` when it is not what the handle has read.
 ///
 /// All other files always are, as files on a disk.
 func pollFile(
@@ -79,11 +80,12 @@ func pollFile(
     let handle = handle(information)
     // Before looking: news from now on wakes whoever waits.
     if let pollHandle { server.polls.add(pollHandle, for: handle) }
+    guard let reply = server.admit(request, about: inode) else { return }
     switch server.files.hasNews(handle, view: server.node.view()) {
-    case true?: Reply(request).polled(POLLIN | POLLRDNORM)
-    case false?: Reply(request).polled(0)
+    case true?: reply.polled(POLLIN | POLLRDNORM)
+    case false?: reply.polled(0)
     case nil:
         server.polls.remove(handle)
-        Reply(request).polled(POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
+        reply.polled(POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
     }
 }

@@ -48,8 +48,10 @@ struct ReplayStage: Sendable {
 
     /// Makes the system call; what comes of it is seen by the requests that it caused.
     func perform(_ replay: Replay, below root: Int32) {
+        let isDirectory = replay.node.kind == .directory
         switch replay.kind {
-        case .removed: _ = unlinkat(root, replay.path, 0)
+        case .removed: _ = unlinkat(root, replay.path, isDirectory ? AT_REMOVEDIR : 0)
+        case .created where isDirectory: _ = mkdirat(root, replay.path, 0o700)
         case .created: _ = mknodat(root, replay.path, S_IFREG | 0o600, 0)
         case .changed:
             var status = stat()

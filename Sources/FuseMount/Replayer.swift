@@ -81,6 +81,23 @@ final class Replayer: Sendable {
         }
     }
 
+    /// What of a change of `cluster/` is to be played.
+    func replays(
+        from before: ClusterState,
+        to after: ClusterState,
+        files: FileSystem
+    ) -> [Replay] {
+        guard isOn else { return [] }
+        return Replay.replays(from: before, to: after).filter {
+            files.knownInode(of: $0.directory) != nil
+        }
+    }
+
+    /// Plays what was held back.
+    ///
+    /// Returns at once.
+    func resume() { arrived.post() }
+
     /// Queues what is to be played.
     ///
     /// Returns at once.
@@ -129,7 +146,7 @@ final class Replayer: Sendable {
         guard isOn else { return stop() }
         while true {
             arrived.wait()
-            while let batch = take(), !batch.isEmpty {
+            while let batch = take(isVouched: stage.server.isVouched), !batch.isEmpty {
                 guard let root = stage.openRoot() else { continue }
                 defer { close(root) }
                 guard isRecognized(root) else { return stop() }
@@ -142,12 +159,16 @@ final class Replayer: Sendable {
         }
     }
 
-    private func take() -> [Replay]? {
+    /// What waits; only of `cluster/` while nobody vouches for the state, because the way to all
+    /// else is closed.
+    private func take(isVouched: Bool) -> [Replay]? {
         queue.withLock { queue in
             guard !queue.isStopped else { return nil }
+            let batch = queue.waiting.filter { isVouched || $0.isAlwaysShown }
             // A change that comes from now on is another one.
-            defer { (queue.waiting, queue.known) = ([], []) }
-            return queue.waiting
+            queue.waiting = isVouched ? [] : queue.waiting.filter { !$0.isAlwaysShown }
+            queue.known = Set(queue.waiting)
+            return batch
         }
     }
 
@@ -203,7 +224,8 @@ extension Replayer {
                 return .asEver
             }
             return switch scene.replay.kind {
-            case .removed: .found(FileSystem.ghost(scene.count))
+            case .removed:
+                .found(FileSystem.ghost(scene.count, of: scene.replay.node.kind))
             case .created: .missing
             case .changed: .asEver
             }

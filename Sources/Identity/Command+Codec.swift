@@ -59,13 +59,18 @@ extension Command {
         case .describeMember(let describe): kind = .describeMember(GroupMember(describe.member))
         case nil: throw .undecodable(type: "command")
         }
-        self.init(at: Timestamp(message.at), kind: kind)
+        self.init(
+            at: Timestamp(message.at),
+            kind: kind,
+            origin: message.hasOrigin ? RequestOrigin(message.origin) : nil
+        )
     }
 
     /// The protobuf form.
     package var message: Brokerfs_Command_Command {
         var message = Brokerfs_Command_Command()
         message.at = at.message
+        if let origin { message.origin = origin.message }
         switch kind {
         case .put(let writes): message.put.writes = writes.map(\.message)
         case .patch(let writes, let paths):
@@ -87,6 +92,19 @@ extension Command {
         case .beginHistory(let serverVersion): message.beginHistory = serverVersion
         case .describeMember(let member): message.describeMember.member = member.message
         }
+        return message
+    }
+}
+
+extension RequestOrigin {
+    fileprivate init(_ message: Brokerfs_Command_Origin) {
+        self.init(client: message.client, sequence: message.sequence)
+    }
+
+    fileprivate var message: Brokerfs_Command_Origin {
+        var message = Brokerfs_Command_Origin()
+        message.client = client
+        message.sequence = sequence
         return message
     }
 }

@@ -8,11 +8,14 @@ package struct Command: Equatable, Sendable {
     /// The leader's wall clock when it accepted the command.
     package var at: Timestamp
     package var kind: Kind
+    /// Whose request it is; nil: said twice, it happens twice.
+    package var origin: RequestOrigin?
 
     /// Stamps a kind of command.
-    package init(at: Timestamp, kind: Kind) {
+    package init(at: Timestamp, kind: Kind, origin: RequestOrigin? = nil) {
         self.at = at
         self.kind = kind
+        self.origin = origin
     }
 
     /// The verbs of the state machine.

@@ -36,6 +36,12 @@ package enum Limits {
     package static let watchedChangesMax = 500
     /// Bytes of lines in one frame for one of them; a single line may have as many.
     package static let watchedBytesMax = 1 << 20
+    /// How long the outcome of a request with an origin is remembered, by the history's time.
+    package static let originRetentionSeconds: Int64 = 600
+    /// So many of the newest are remembered however old: a clock that jumps forgets nothing of now.
+    package static let originsMin: UInt64 = 10_000
+    /// More than so many are never remembered; the oldest go first.
+    package static let originsMax: UInt64 = 200_000
     /// Members of the group that are known by name.
     package static let membersMax = 1000
     /// The name of a member, in bytes.

@@ -15,16 +15,24 @@ final class ForgottenWaiters: Sendable {
     private struct Waiter {
         var number: UInt64
         var index: UInt64
+        /// Whether cached names must be gone as well, and not content alone.
+        var includesNames: Bool
         var appliedAt: Timestamp
         var completion: Completion
     }
 
     private struct State {
         var applied: UInt64 = 0
+        /// The mounts have dropped content up to here.
+        var contentForgotten: UInt64 = 0
         var forgotten: UInt64 = 0
         var waiters: [Waiter] = []
         var nextNumber: UInt64 = 0
         var isClosed = false
+
+        func reached(_ includesNames: Bool) -> UInt64 {
+            includesNames ? forgotten : contentForgotten
+        }
     }
 
     /// Requests that may wait; more are answered with how far it is.
@@ -34,30 +42,39 @@ final class ForgottenWaiters: Sendable {
     private let timer = DispatchQueue(label: "brokerfs.waiters")
 
     /// Calls `completion` once this index is applied and the mounts have forgotten what it changed.
-    func wait(for index: UInt64, nanoseconds: UInt64, completion: @escaping Completion) {
+    ///
+    /// Without names, whoever holds a lock that their invalidation needs can wait as well.
+    func wait(
+        for index: UInt64,
+        includesNames: Bool = true,
+        nanoseconds: UInt64,
+        completion: @escaping Completion
+    ) {
         let now = Clock.wall()
-        let (progress, number) = state.withLock { state -> (PeerProgress, UInt64?) in
+        let (progress, number, isReached) = state.withLock {
+            state -> (PeerProgress, UInt64?, Bool) in
             let progress = PeerProgress(
                 applied: state.applied,
                 forgotten: state.forgotten,
                 appliedAt: now,
                 forgottenAt: now
             )
-            guard state.forgotten < index, !state.isClosed,
+            guard state.reached(includesNames) < index, !state.isClosed,
                 state.waiters.count < Self.waitersMax
-            else { return (progress, nil) }
+            else { return (progress, nil, state.reached(includesNames) >= index) }
             state.nextNumber += 1
             state.waiters.append(
                 Waiter(
                     number: state.nextNumber,
                     index: index,
+                    includesNames: includesNames,
                     appliedAt: state.applied >= index ? now : .epoch,
                     completion: completion
                 )
             )
-            return (progress, state.nextNumber)
+            return (progress, state.nextNumber, false)
         }
-        guard let number else { return completion(progress, progress.forgotten >= index) }
+        guard let number else { return completion(progress, isReached) }
         let delay = DispatchTimeInterval.nanoseconds(Int(clamping: nanoseconds))
         timer.asyncAfter(deadline: .now() + delay) { [self] in expire(number) }
     }
@@ -78,11 +95,24 @@ final class ForgottenWaiters: Sendable {
 
     /// No mount shows any more what the entries up to here have changed.
     func noteForgotten(_ index: UInt64) {
-        let (applied, reached) = state.withLock { state -> (UInt64, [Waiter]) in
+        note(index) { state in
             state.forgotten = max(state.forgotten, index)
+            state.contentForgotten = max(state.contentForgotten, index)
+        }
+    }
+
+    /// No mount shows the content any more that the entries up to here have changed.
+    func noteContentForgotten(_ index: UInt64) {
+        note(index) { $0.contentForgotten = max($0.contentForgotten, index) }
+    }
+
+    private func note(_ index: UInt64, _ change: (inout State) -> Void) {
+        let (applied, reached) = state.withLock { state -> (UInt64, [Waiter]) in
+            change(&state)
             guard !state.waiters.isEmpty else { return (state.applied, []) }
-            let reached = state.waiters.filter { $0.index <= state.forgotten }
-            state.waiters.removeAll { $0.index <= state.forgotten }
+            let reached = state.waiters.filter { $0.index <= state.reached($0.includesNames) }
+            let (names, content) = (state.forgotten, state.contentForgotten)
+            state.waiters.removeAll { $0.index <= ($0.includesNames ? names : content) }
             return (state.applied, reached)
         }
         let now = Clock.wall()

@@ -28,15 +28,17 @@ extension LocalNode {
     ///
     /// `completion` runs once, on any thread, when the change is applied here as well and the
     /// mounts here have forgotten what it changed; or when it is refused, or late: then it may
-    /// still happen.
+    /// still happen. A mount does not wait for names (`includesNames`): the kernel holds the lock
+    /// that forgetting them needs until the mount has answered.
     package func proposeAnywhere(
         _ kind: Command.Kind,
+        includesNames: Bool = true,
         completion: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
     ) {
         guard shared.isInGroup else { return propose(kind, completion: completion) }
         askLeader(.propose(kind, origin: forwarder.nextOrigin())) { [self] result in
             guard case .success(let applied) = result else { return completion(result) }
-            awaitHere(applied, completion)
+            awaitHere(applied, includesNames, completion)
         }
     }
 
@@ -106,11 +108,16 @@ extension LocalNode {
     /// Success is said only when it can be seen here as well.
     private func awaitHere(
         _ applied: Applied,
+        _ includesNames: Bool,
         _ completion: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
     ) {
         let index = applied.receipt?.index ?? 0
         let nanoseconds = configuration.replica.commitTimeoutNanoseconds
-        waitUntilForgotten(index, nanoseconds: nanoseconds) { _, isReached in
+        shared.forgotten.wait(
+            for: index,
+            includesNames: includesNames,
+            nanoseconds: nanoseconds
+        ) { _, isReached in
             completion(isReached ? .success(applied) : .failure(.timedOut))
         }
     }
@@ -234,7 +241,9 @@ extension LocalNode {
         _ member: GroupMember,
         _ done: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
     ) {
-        propose(.describeMember(member)) { [self] result in
+        var member = member
+        if member.id == 0 { member.id = shared.standing.nextMemberID }
+        propose(.describeMember(member)) { [self, member] result in
             guard case .success = result else { return done(result) }
             changeGroup(.addLearner(MemberID(member.id)), completion: done)
         }

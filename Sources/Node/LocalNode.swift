@@ -188,7 +188,7 @@ package final class LocalNode: Sendable {
     ) {
         if let refusal = shared.refusal(of: kind) { return completion(.failure(refusal)) }
         let id = shared.register(completion)
-        guard inbox.send(.propose(Proposal(id: id, kind: kind))) else {
+        guard inbox.send(.propose(Proposal(id: id, kind: kind, origin: origin))) else {
             return shared.take(id)?(.failure(.stopped)) ?? ()
         }
     }

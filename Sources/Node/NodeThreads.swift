@@ -47,6 +47,7 @@ private func reply(_ job: ReplyJob, _ shared: SharedState) {
             job.observers.map { $0.didApply(job.effects) }
         }
     for (completion, result) in job.replies { completion(result) }
+    if job.applied > 0 { shared.forgotten.noteContentForgotten(job.applied) }
     for invalidate in names { invalidate() }
     if let (before, after) = job.cluster {
         for observer in job.observers { observer.clusterChanged(before, after) }

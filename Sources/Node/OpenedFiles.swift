@@ -50,7 +50,11 @@ struct OpenedFiles {
         do throws(StoreError) {
             var records = try RecordStore(store)
             let group = Configuration(voters: configuration.foundingVoters)
-            try records.bootstrap(GroupConfiguration(group, at: 0))
+            try records.bootstrap(
+                GroupConfiguration(group, at: 0),
+                members: configuration.founders,
+                clusterID: configuration.clusterID
+            )
             return records
         } catch {
             throw .store(error)

@@ -273,7 +273,8 @@ final class ReplicaDesk: @unchecked Sendable {
         standing.writableUntil = replica.leaseDeadline
         standing.voters = replica.configuration.voters
         standing.learners = replica.configuration.learners
-        standing.members = node.configuration.founders
+        standing.members = replica.store.metadata.members
+        standing.nextMemberID = replica.store.metadata.nextMemberID
         return standing
     }
 

@@ -20,6 +20,8 @@ struct Standing: Equatable, Sendable {
     var learners: [MemberID] = []
     /// In the order of their numbers.
     var members: [GroupMember] = []
+    /// The number of the next member that is added.
+    var nextMemberID: UInt64 = 0
 
     /// Looks at the clock as well: a lease ends by itself.
     func isWritable(now: UInt64) -> Bool {

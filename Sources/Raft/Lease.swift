@@ -83,11 +83,25 @@ extension Member {
 
     // MARK: - Freshness of followers
 
-    /// What a leader tells a member about its age: only while the lease holds, because a deposed
-    /// leader's commit index proves nothing.
+    /// What a leader tells a member about its age.
+    ///
+    /// It led when the reading came, or a majority would not have answered what it sent later; so
+    /// its commit index holds all that was acknowledged before the reading was taken.
     func echo(for progress: Progress) -> FreshnessEcho? {
-        guard leaseDeadline != nil, let reading = progress.reading else { return nil }
+        guard hasCommittedInTerm,
+            let reading = progress.readings.newest(quorumClock: quorumClock)
+        else { return nil }
         return FreshnessEcho(reading: reading, index: commitIndex)
+    }
+
+    /// Before this moment of the own clock nobody else can have acknowledged anything that is not
+    /// committed here; nil on a member that does not lead or does not know what is committed.
+    ///
+    /// A majority has answered what was sent then, and whoever led later needed one of its votes
+    /// afterwards. It rests on no clock but the own.
+    package var confirmedAsOf: UInt64? {
+        guard role == .leader, hasCommittedInTerm else { return nil }
+        return quorumClock
     }
 
     /// How many echoes wait for their index; a newer one takes the place of the last.

@@ -183,11 +183,11 @@ extension Member {
         from id: MemberID
     ) -> Bool {
         guard stamp.clock <= now, stamp.round <= leadership.round else { return false }
-        return leadership.progress.update(id) { row in
-            let isNews = row.answer(stamp)
-            let isOlder = row.reading.map { $0.run == reading.run && $0.clock > reading.clock }
-            if isOlder != true { row.reading = reading }
-            return isNews
-        } ?? false
+        let isNews = leadership.progress.update(id) { $0.answer(stamp) } ?? false
+        let (clock, now) = (quorumClock, now)
+        _ = leadership.progress.update(id) {
+            $0.readings.take(reading, at: now, quorumClock: clock)
+        }
+        return isNews
     }
 }

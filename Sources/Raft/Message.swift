@@ -83,8 +83,8 @@ package struct Reading: Equatable, Sendable {
     }
 }
 
-/// A leader's word, given only while its quorum lease holds: whoever has applied `index` knows all
-/// that was acknowledged before the receiver's clock showed `reading`.
+/// A leader's word, given once a majority has confirmed that it leads: whoever has applied `index`
+/// knows all that was acknowledged before the receiver's clock showed `reading`.
 package struct FreshnessEcho: Equatable, Sendable {
     package var reading: Reading
     package var index: LogIndex

@@ -29,8 +29,7 @@ struct Progress: Equatable, Sendable {
     var commitSent: LogIndex = 0
     /// The newest message of this leader that it answered.
     private(set) var answered = Stamp(round: 0, clock: 0)
-    /// The newest reading of its clock; sent back to it as the basis of freshness.
-    var reading: Reading?
+    var readings = Readings()
     /// What `match` was at the last answered heartbeat.
     private var matchAtHeartbeat: LogIndex = 0
 

@@ -18,11 +18,14 @@ package struct ProposalID: Hashable, Sendable {
 package struct Proposal: Sendable {
     package var id: ProposalID
     package var kind: Command.Kind
+    /// With one, the change happens once however often it is proposed, on whichever member.
+    package var origin: RequestOrigin?
 
     /// Joins a name and a change.
-    package init(id: ProposalID, kind: Command.Kind) {
+    package init(id: ProposalID, kind: Command.Kind, origin: RequestOrigin? = nil) {
         self.id = id
         self.kind = kind
+        self.origin = origin
     }
 }
 

@@ -127,29 +127,14 @@ extension Replica {
         let complete = outcomes.prefix { $0.isComplete }
         var answeredCount = 0
         for (entry, outcome) in zip(committed, complete) {
-            answer(entry, total(outcome.result), &answeredCount)
+            answer(entry, outcome.result, &answeredCount)
         }
         inFlight.removeFirst(answeredCount)
-        if let step = outcomes.last, !step.isComplete, case .success(let applied) = step.result {
-            stepsCount += applied.count
-        }
         guard let last = committed.prefix(complete.count).last else { return }
         committed.removeFirst(complete.count)
         drive(.applied(through: last.index))
         compact()
         if last.term == member.term { beginHistory() }
-    }
-
-    /// The count of all steps together, for the one that completes an entry.
-    private mutating func total(
-        _ result: Result<Applied, CommandError>
-    ) -> Result<Applied, CommandError> {
-        defer { stepsCount = 0 }
-        return result.map { applied in
-            var applied = applied
-            applied.count += stepsCount
-            return applied
-        }
     }
 
     /// Answers whoever proposed an entry, and those whose place it has taken.

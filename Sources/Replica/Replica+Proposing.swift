@@ -9,7 +9,11 @@ extension Replica {
     mutating func receive(_ proposal: Proposal) {
         if let refusal { return actions.append(.reply(proposal.id, .failure(refusal))) }
         // The history's time never runs backwards, whatever the wall clock does.
-        let command = Command(at: max(wall, store.metadata.lastAppliedAt), kind: proposal.kind)
+        let command = Command(
+            at: max(wall, store.metadata.lastAppliedAt),
+            kind: proposal.kind,
+            origin: proposal.origin
+        )
         guard !isOutOfSpace || command.isNarrowing else {
             return actions.append(.reply(proposal.id, .failure(.noSpace)))
         }

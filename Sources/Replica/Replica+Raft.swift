@@ -106,12 +106,19 @@ extension Replica {
     /// The newest moment of the own clock before which everything acknowledged is in the state
     /// here; 0 where that cannot be said.
     ///
-    /// A leader with a lease and nothing to apply vouches for this very moment, a follower for the
-    /// moment whose reading has been at the leader and back (thesis section 6.4.1, and
-    /// docs/RAFT.md). Look at the clock again after reading, with ``isWritable(now:)``'s care.
+    /// A leader with nothing to apply vouches for when it sent what a majority has answered, a
+    /// follower for the moment whose reading has been at the leader and back (docs/RAFT.md); a voter
+    /// on its own for this very moment. None of it rests on the lease.
     package func freshAsOf(now: UInt64) -> UInt64 {
         guard stopReason == nil else { return 0 }
-        return hasLease(at: now) && isCaughtUp ? now : vouchedAt
+        let isAlone = member.configuration.voters == [member.id]
+        return isAlone && member.confirmedAsOf != nil && isCaughtUp ? now : vouchedAt
+    }
+
+    /// Whether the state is the newest there is, as long as nobody takes a living leader for dead
+    /// (thesis section 6.4.1); look at the clock again after reading.
+    package func isCurrent(now: UInt64) -> Bool {
+        stopReason == nil && hasLease(at: now) && isCaughtUp
     }
 
     /// Whether nobody else can have become leader before this moment.
@@ -125,7 +132,9 @@ extension Replica {
 
     mutating func noteFreshness() {
         guard stopReason == nil else { return }
-        if hasLease(at: now), isCaughtUp { vouchedAt = max(vouchedAt, now) }
+        if let confirmed = member.confirmedAsOf, isCaughtUp {
+            vouchedAt = max(vouchedAt, confirmed)
+        }
         vouchedAt = max(vouchedAt, member.freshAsOf)
     }
 }

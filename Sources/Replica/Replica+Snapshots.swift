@@ -40,7 +40,6 @@ extension Replica {
         self.arrival = nil
         store = arrival.store
         ahead = nil
-        stepsCount = 0
         retainedBytes = 0
         let index = arrival.snapshot.position.index
         flushedIndex = index

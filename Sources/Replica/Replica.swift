@@ -65,8 +65,6 @@ package struct Replica: Sendable {
     var committed: [Entry] = []
     var visible: Visible?
     var ahead: Ahead?
-    /// What the steps before did of the first committed entry.
-    var stepsCount: UInt64 = 0
     /// Bytes of applied entries that the member still holds.
     var retainedBytes = 0
     /// A snapshot's state from its arrival on, and the number of its write once it has one.
@@ -230,7 +228,7 @@ package struct Replica: Sendable {
     package var isInstalling: Bool { arrival != nil }
 
     /// Whether a command is applied in part: it takes several steps, and is between two of them.
-    package var isApplyingInSteps: Bool { stepsCount > 0 }
+    package var isApplyingInSteps: Bool { store.metadata.stepCount > 0 }
 
     /// What the member says of itself, for checkers.
     package var observation: Member { member }

@@ -118,7 +118,7 @@ extension Cluster {
             nodes[node].mount.kernel.invalidate(told.content)
             names = told.names
         }
-        for (id, result) in job.replies { answer(id, result, node) }
+        for (id, result) in job.replies { try answer(id, result, node) }
         guard !names.isEmpty else { return }
         let at = time + generator.number(below: options.replyDelayMax)
         nodes[node].replyFreeAt = max(nodes[node].replyFreeAt, at)

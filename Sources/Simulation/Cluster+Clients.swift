@@ -16,18 +16,38 @@ extension Cluster {
     mutating func ask(_ wish: Wish, client: Int, node: Int) {
         let id = clients.call(wish, client: client, node: node, at: time)
         note("client \(client) asks node \(node + 1) as \(id.rawValue): \(wish)")
+        send(id, to: node)
+    }
+
+    /// Whoever does not know what came of its change says it once more, perhaps to another node.
+    mutating func askAgain(_ id: CallID) {
+        guard !isQuiet, let operation = clients.operations[id], operation.isWrite,
+            operation.attempt < Self.attemptsMax, generator.chance(options.retryPercent)
+        else { return }
+        let node = generator.index(below: nodes.count)
+        guard let again = clients.callAgain(id, node: node) else { return }
+        statistics.note("asked again")
+        note("client \(operation.client) asks node \(node + 1) again as \(again.rawValue)")
+        send(again, to: node)
+    }
+
+    private static let attemptsMax = 5
+
+    private mutating func send(_ id: CallID, to node: Int) {
         schedule(.request(node, id), in: generator.number(below: 200 * Span.microsecond))
-        schedule(.timeout(id), in: 3 * options.limits.commitTimeoutNanoseconds)
+        schedule(.timeout(id), in: options.patience)
     }
 
     /// A request arrives at a node.
     mutating func receiveRequest(_ id: CallID, _ node: Int, _ event: WorldEvent) throws {
         guard nodes[node].isUp else { return tell(id, .notTaken) }
-        guard !isPaused(node, event), let wish = clients.operations[id]?.wish else { return }
-        switch wish {
+        guard !isPaused(node, event), let operation = clients.operations[id] else { return }
+        switch operation.wish {
         case .create(let session):
             let user = Self.user(of: session, options)
-            let json = Array(#"{"user_id":"\#(user)","idp_id":"\#(id.rawValue)"}"#.utf8)
+            let json = Array(
+                #"{"user_id":"\#(user)","idp_id":"\#(operation.first.rawValue)"}"#.utf8
+            )
             let write = try Document.parse(json, type: .session, id: Self.name(of: session))
             try propose(id, .put([write]), node)
         case .revoke(let session):
@@ -47,7 +67,18 @@ extension Cluster {
         _ node: Int
     ) throws {
         clients.noteTaken(id, by: node, run: nodes[node].run, at: time)
-        try step(node, .propose([Proposal(id: ProposalID(id.rawValue), kind: kind)]))
+        clients.noteLogEnd(nodes[node].replica.lastIndex, of: id)
+        let proposal = Proposal(id: ProposalID(id.rawValue), kind: kind, origin: origin(of: id))
+        try step(node, .propose([proposal]))
+    }
+
+    /// Nil where nobody would ask again anyway.
+    private func origin(of id: CallID) -> RequestOrigin? {
+        guard options.retryPercent > 0, let operation = clients.operations[id] else { return nil }
+        return RequestOrigin(
+            client: UInt64(operation.client) + 1,
+            sequence: operation.first.rawValue
+        )
     }
 
     static func name(of session: Int) -> String { "s\(session)" }
@@ -60,7 +91,7 @@ extension Cluster {
     private mutating func readByLease(_ id: CallID, _ session: Int, _ node: Int) throws {
         let now = nodes[node].clock.monotonic(at: time)
         guard nodes[node].replica.isWritable(now: now),
-            nodes[node].replica.freshAsOf(now: now) == now
+            nodes[node].replica.isCurrent(now: now)
         else { return tell(id, .notTaken) }
         tell(id, .read(try value(of: session, on: node)))
     }
@@ -87,9 +118,10 @@ extension Cluster {
         _ id: CallID,
         _ result: Result<Applied, ProposalError>,
         _ node: Int
-    ) {
+    ) throws {
         guard let operation = clients.operations[id] else { return }
         note("node \(node + 1) answers \(id.rawValue), \(operation.wish): \(result)")
+        try noteOutcome(result, of: id, operation)
         switch result {
         case .success(let applied):
             switch operation.wish {
@@ -103,6 +135,27 @@ extension Cluster {
         case .failure(.refused(let error)): tell(id, .refused(error))
         case .failure(.notWritable), .failure(.busy), .failure(.noSpace): tell(id, .notTaken)
         case .failure(.timedOut), .failure(.stopped), .failure(.io): tell(id, .unknown)
+        }
+    }
+
+    private mutating func noteOutcome(
+        _ result: Result<Applied, ProposalError>,
+        of id: CallID,
+        _ operation: ClientOperation
+    ) throws {
+        switch result {
+        case .success(let applied):
+            if try clients.noteOutcome(.success(applied), of: id) {
+                statistics.note("outcome told again")
+            }
+            if let receipt = applied.receipt, let end = operation.logEnd, receipt.index <= end {
+                statistics.note("outcome remembered")
+            }
+        case .failure(.refused(let error)):
+            if try clients.noteOutcome(.failure(error), of: id) {
+                statistics.note("outcome told again")
+            }
+        case .failure: break
         }
     }
 

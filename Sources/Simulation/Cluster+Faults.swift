@@ -73,6 +73,21 @@ extension Cluster {
             let target = dice & 1 == 0 ? nodes[other].id : nil
             try request(.transferLeadership(to: target), of: node)
         case .membership: try changeMembership(node, other, dice)
+        case .lie: lie(of: node, length, dice)
+        }
+    }
+
+    /// Others find their connections to a node refused, as if its process had died.
+    ///
+    /// What it sends itself may still arrive, or not.
+    private mutating func lie(of node: Int, _ length: UInt64, _ dice: UInt64) {
+        guard options.firewallsLie, nodes[node].isUp else { return }
+        let others = nodes.indices.filter { $0 != node }
+        if dice & 1 == 0 { cut(others.map { Link(from: $0, to: node) }, length) }
+        if dice & 2 == 0 { cut(others.map { Link(from: node, to: $0) }, length) }
+        for other in others {
+            let delay = generator.number(below: 300 * Span.microsecond)
+            schedule(.suspicion(other, of: nodes[node].id), in: delay)
         }
     }
 

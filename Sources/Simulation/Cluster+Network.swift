@@ -100,7 +100,7 @@ extension Cluster {
             flushPercent: options.ownFlushPercent,
             seed: generator.next()
         )
-        let state = try RecordStore(restless, revokedTogetherMax: options.revokedTogetherMax)
+        let state = try RecordStore(restless, limits: options.store)
         try step(link.to, .receiveSnapshot(message, state))
     }
 }

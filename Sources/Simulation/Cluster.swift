@@ -162,7 +162,7 @@ package struct Cluster {
             guard isRunning(node, run) else { return }
             try deliver(event, .snapshotSent(to: target, succeeded: succeeded), to: node)
         case .suspicion(let node, let suspect):
-            guard !nodes[place(suspect)].isUp else { return }
+            guard !nodes[place(suspect)].isUp || options.firewallsLie else { return }
             try deliver(event, .suspectLeader(suspect), to: node)
         case .diskDone(let node, let run): try finishWrite(node, run, event)
         case .warned(let node, let run):
@@ -176,8 +176,10 @@ package struct Cluster {
             try receive(reply, since: mark, of: access, event)
         case .access(let access): try advance(access, event)
         case .request(let node, let id): try receiveRequest(id, node, event)
-        case .answer(let id, let answer): clients.receive(answer, to: id, at: time)
-        case .timeout(let id): clients.timeOut(id)
+        case .answer(let id, let answer):
+            if clients.receive(answer, to: id, at: time) { askAgain(id) }
+        case .timeout(let id):
+            if clients.timeOut(id) { askAgain(id) }
         case .wake(let node, let run): try wake(node, run)
         case .restart(let node): try restart(node)
         case .heal(let links): heal(links)

@@ -36,9 +36,23 @@ struct ClientOperation {
     var wish: Wish
     var client: Int
     var node: Int
+    /// The first time: asked again, it is the same request.
     var calledAt: UInt64
+    /// The call under which it was first asked; it names the request.
+    var first: CallID
+    var attempt = 1
+    /// Where the log of whoever was asked ended then; what stands before was there already.
+    var logEnd: UInt64?
     var returnedAt: UInt64?
     var answer: Answer?
+
+    /// A change, with an outcome that can be remembered.
+    var isWrite: Bool {
+        switch wish {
+        case .create, .revoke, .revokeAll: true
+        case .readIndex, .leaseRead: false
+        }
+    }
 
     /// Nobody knows, or will.
     var isUnknown: Bool {
@@ -59,6 +73,8 @@ struct Clients {
     private let sessions: Int
     /// What nodes have taken and not answered.
     private var taken: [CallID: Taken] = [:]
+    /// What was answered to each request, whether its client still waited or not.
+    private var outcomes: [CallID: Result<Applied, CommandError>] = [:]
 
     /// A request that a run of a node has to answer.
     struct Taken {
@@ -80,15 +96,43 @@ struct Clients {
     mutating func call(_ wish: Wish, client: Int, node: Int, at time: UInt64) -> CallID {
         next += 1
         let id = CallID(next)
-        operations[id] = ClientOperation(wish: wish, client: client, node: node, calledAt: time)
+        operations[id] = ClientOperation(
+            wish: wish,
+            client: client,
+            node: node,
+            calledAt: time,
+            first: id
+        )
         let (operation, keys) = historic(wish, id)
         calls[id] = history.call(operation, on: keys, by: client, at: time)
         believed[client] = node
         return id
     }
 
-    mutating func receive(_ answer: Answer, to id: CallID, at time: UInt64) {
-        guard var operation = operations[id], operation.answer == nil else { return }
+    /// Asks somebody else for the same, under the same name.
+    mutating func callAgain(_ id: CallID, node: Int) -> CallID? {
+        guard var operation = operations[id], let call = calls.removeValue(forKey: id) else {
+            return nil
+        }
+        next += 1
+        let again = CallID(next)
+        operation.node = node
+        operation.attempt += 1
+        operation.logEnd = nil
+        operation.returnedAt = nil
+        operation.answer = nil
+        operations[again] = operation
+        calls[again] = call
+        believed[operation.client] = node
+        return again
+    }
+
+    /// True where the client knows no more than before, and may ask again.
+    mutating func receive(_ answer: Answer, to id: CallID, at time: UInt64) -> Bool {
+        guard var operation = operations[id], operation.answer == nil else { return false }
+        var answer = answer
+        // This time it was not taken; an earlier time it may have been.
+        if case .notTaken = answer, operation.attempt > 1 { answer = .unknown }
         operation.answer = answer
         operation.returnedAt = time
         operations[id] = operation
@@ -97,6 +141,24 @@ struct Clients {
         case .notTaken, .unknown: believed[operation.client] = nil
         case .done, .refused, .read: break
         }
+        return operation.isUnknown
+    }
+
+    mutating func noteLogEnd(_ index: UInt64, of id: CallID) { operations[id]?.logEnd = index }
+
+    /// One request has one outcome, however often it is asked for; true where it is told again.
+    mutating func noteOutcome(
+        _ result: Result<Applied, CommandError>,
+        of id: CallID
+    ) throws(Violation) -> Bool {
+        guard let operation = operations[id], operation.isWrite else { return false }
+        guard let other = outcomes.updateValue(result, forKey: operation.first) else {
+            return false
+        }
+        guard other == result else {
+            throw Violation("\(operation.wish) is answered by \(other), then by \(result)")
+        }
+        return true
     }
 
     /// What is not answered, oldest first.
@@ -117,13 +179,12 @@ struct Clients {
         }
     }
 
-    /// The client waits no longer; what it asked for may still happen.
-    mutating func timeOut(_ id: CallID) {
-        guard operations[id]?.answer == nil else { return }
-        calls[id] = nil
-        guard let client = operations[id]?.client else { return }
+    /// The client waits no longer; what it asked for may still happen. True where it was waiting.
+    mutating func timeOut(_ id: CallID) -> Bool {
+        guard let operation = operations[id], operation.answer == nil else { return false }
         operations[id]?.answer = .unknown
-        believed[client] = nil
+        believed[operation.client] = nil
+        return true
     }
 
     // MARK: - For the history
@@ -139,10 +200,11 @@ struct Clients {
     }
 
     private mutating func note(_ answer: Answer, to id: CallID, _ wish: Wish, at time: UInt64) {
+        // It stays open: it may still happen.
+        if case .unknown = answer { return }
         guard let call = calls.removeValue(forKey: id) else { return }
         let outcome: SessionKey.Outcome
         switch (answer, wish) {
-        // It stays open: it may still happen.
         case (.unknown, _): return
         // What was not taken has not happened; a revocation that found nobody changed nothing.
         case (.notTaken, _), (.refused(.notFound), .revokeAll): return history.withdraw(call)

@@ -111,7 +111,9 @@ package struct Plan: Sendable {
         case 8..<12: return .revoke(session: session)
         case 12: return .revokeAll(user: chance.index(below: options.users))
         case 13..<17: return .readIndex(session: session)
-        default: return .leaseRead(session: session)
+        default:
+            return options.firewallsLie
+                ? .readIndex(session: session) : .leaseRead(session: session)
         }
     }
 }

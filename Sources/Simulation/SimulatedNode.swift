@@ -99,7 +99,7 @@ extension SimulatedNode {
         _ time: UInt64
     ) throws -> (MemberStorage<SimulatedDisk>, Replica, Recovery) {
         let restless = RestlessStore(base, flushPercent: options.ownFlushPercent, seed: seed)
-        var records = try RecordStore(restless, revokedTogetherMax: options.revokedTogetherMax)
+        var records = try RecordStore(restless, limits: options.store)
         let group = GroupConfiguration(index: 0, voters: voters.map(\.rawValue))
         try records.bootstrap(group)
         let storage = try MemberStorage(

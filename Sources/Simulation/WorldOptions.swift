@@ -3,6 +3,7 @@
 import Log
 import Raft
 import Replica
+import Store
 
 /// How a seed's world is drawn.
 package enum Profile: String, CaseIterable, Sendable {
@@ -24,7 +25,7 @@ package struct WorldOptions: Sendable {
     var raft = Options()
     var limits = ReplicaLimits()
     var segmentSizeBytes = 16 << 10
-    var revokedTogetherMax = 10_000
+    var store = StoreLimits()
     /// The visibility bound L of a mount.
     var stalenessMax = 200 * Span.millisecond
 
@@ -63,12 +64,21 @@ package struct WorldOptions: Sendable {
     var clients = 3
     var sessions = 24
     var users = 4
+    /// How often a client asks again, under the same origin, where nobody told it what came of its
+    /// change; at 0 its changes have no origin.
+    var retryPercent = 80
+    /// How long a client waits for an answer.
+    var patience = 200 * Span.millisecond
     /// How often a voter dies right behind its vote.
     var voterCrashPercent = 0
     /// How often the power goes while a snapshot is installed.
     var installCrashPercent = 10
     /// How often others learn of a leader's death at once.
     var suspicionPercent = 50
+    /// Whether a firewall may refuse connections to a leader that lives: others take it for dead.
+    ///
+    /// Its lease is worth nothing then, so nobody reads by it; all else is promised as ever.
+    var firewallsLie = false
     /// Crashed nodes come back before anybody's election timeout.
     var isRestartQuick = false
 
@@ -83,6 +93,10 @@ package struct WorldOptions: Sendable {
         limits.retainedBytesMax = 2000
         spares = chance.chance(30) ? 2 : 0
         if profile == .swarm { drawSwarm(&chance) }
+        firewallsLie = chance.chance(25)
+        // A reading is back after three signs of life at most, and mounts are to open.
+        let heartbeat = UInt64(raft.heartbeatTicks) * raft.tickNanoseconds
+        stalenessMax = max(stalenessMax, 5 * heartbeat)
     }
 
     private mutating func drawSwarm(_ chance: inout SplitMix64) {
@@ -97,7 +111,7 @@ package struct WorldOptions: Sendable {
         raft.promotionLagEntriesMax = chance.pick(0, 10, 1000)
         limits.retainedBytesMax = chance.pick(1, 500, 4000, 1 << 20)
         limits.batchEntriesMax = chance.pick(1, 3, 4096)
-        revokedTogetherMax = chance.pick(1, 2, 10_000)
+        store.revokedTogetherMax = chance.pick(1, 2, 10_000)
         stalenessMax = chance.pick(120, 200, 400) * Span.millisecond
         delayMax = chance.pick(300, 2000, 2000, 20_000) * Span.microsecond
         lossPercent = chance.pick(0, 0, 2, 10, 30)
@@ -117,6 +131,8 @@ package struct WorldOptions: Sendable {
         clients = chance.pick(1, 3, 8)
         sessions = chance.pick(2, 8, 24, 60)
         users = chance.pick(1, 4)
+        retryPercent = chance.pick(0, 50, 100)
+        patience = chance.pick(30, 200, 1500) * Span.millisecond
         voterCrashPercent = chance.pick(0, 0, 20)
         suspicionPercent = chance.pick(0, 0, 80)
         isRestartQuick = chance.chance(50)
@@ -133,5 +149,5 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case crash, powerCut, pause
     case cutNode, cutLink, deafen, mute, split
     case diskSlow, diskFull, diskSyncError
-    case wallJump, transfer, membership
+    case wallJump, transfer, membership, lie
 }

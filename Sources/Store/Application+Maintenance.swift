@@ -113,6 +113,11 @@ extension Application {
             count += 1
         }
         count += try forgetTombstones(limit: recordsMax)
+        do throws(StoreError) {
+            count += try forgetOrigins(limit: recordsMax)
+        } catch {
+            throw .store(error)
+        }
         return count + (try trimChanges(olderThan: changeRetentionSeconds, limit: recordsMax))
     }
 

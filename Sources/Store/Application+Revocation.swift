@@ -4,7 +4,7 @@ import Identity
 
 /// Revocation: the reason why brokerfs exists. One command whatever the number of sessions.
 ///
-/// Beyond `revokedTogetherMax` it is applied in steps, so that memory stays bounded.
+/// Beyond `limits.revokedTogetherMax` it is applied in steps, so that memory stays bounded.
 extension Application {
     mutating func revoke(
         _ target: RevocationTarget,
@@ -49,7 +49,7 @@ extension Application {
             }
             guard principal != nil || account != nil else { throw .refused(.notFound(id: user)) }
         }
-        var found = FoundSessions(max: revokedTogetherMax)
+        var found = FoundSessions(max: limits.revokedTogetherMax)
         try find(sessionsOf: user, after: takeProgress().number, &found)
         return try revoke(found, reason: reason)
     }
@@ -60,7 +60,7 @@ extension Application {
     ) throws(ApplyError) -> UInt64 {
         let row = try read { () throws(StoreError) in try reader.group(group) }
         guard row != nil else { throw .refused(.notFound(id: group)) }
-        var found = FoundSessions(max: revokedTogetherMax)
+        var found = FoundSessions(max: limits.revokedTogetherMax)
         found.progress.member = takeProgress().member
         // All reads come first: a scan passes over everything the command has written.
         while !found.isFull {

@@ -22,19 +22,19 @@ struct Application {
     /// By key, nil for one that is gone; written out when the command is done, too.
     var principals: [HashedKey: PrincipalRow?] = [:]
 
-    let revokedTogetherMax: Int
+    let limits: StoreLimits
     /// How far the revocation that is not complete has come.
     var progress: RevocationProgress?
 
     init(
         over base: any KeyValueReader,
         metadata: StoreMetadata,
-        revokedTogetherMax: Int = Limits.revokedTogetherMax,
+        limits: StoreLimits = StoreLimits(),
         progress: RevocationProgress? = nil
     ) {
         transaction = Transaction(over: base)
         self.metadata = metadata
-        self.revokedTogetherMax = revokedTogetherMax
+        self.limits = limits
         self.progress = progress
     }
 
@@ -68,36 +68,55 @@ struct Application {
         metadata.appliedIndex = position.index
         metadata.appliedTerm = position.term
         metadata.lastAppliedAt = max(metadata.lastAppliedAt, command.at)
-        let before = metadata
         // A leader whose clock is behind stamps before it has seen all that it will follow.
         at = metadata.lastAppliedAt
         (effects, changes) = ([], [])
         transaction.setSavepoint()
+        if let origin = command.origin, let known = try outcome(of: origin) {
+            return .init(result: known, effects: [], changes: [])
+        }
+        let result = try carryOut(command.kind, at: position)
+        let isComplete = progress == nil
+        if let origin = command.origin, isComplete {
+            try remember(result, of: origin, at: position)
+        }
+        if !isComplete {
+            metadata.appliedIndex -= 1
+            metadata.appliedTerm = previousTerm
+        }
+        return .init(result: result, effects: effects, changes: changes, isComplete: isComplete)
+    }
+
+    /// Does what a command says, or nothing of it; of a large revocation one step, which leaves
+    /// `progress`.
+    private mutating func carryOut(
+        _ kind: Command.Kind,
+        at position: RecordStore.Position
+    ) throws(StoreError) -> Result<Applied, CommandError> {
+        let before = metadata
         do throws(ApplyError) {
-            let count = try apply(command.kind)
+            var count = try apply(kind)
             writeStatistics()
             writePrincipals()
             if progress != nil {
-                metadata.appliedIndex = before.appliedIndex - 1
-                metadata.appliedTerm = previousTerm
+                metadata.stepCount += count
+            } else {
+                count += metadata.stepCount
+                metadata.stepCount = 0
             }
-            let applied = applied(count: count, at: position)
-            return .init(
-                result: .success(applied),
-                effects: effects,
-                changes: changes,
-                isComplete: progress == nil
-            )
+            return .success(applied(count: count, at: position))
         } catch {
             switch error {
             case .store(let error): throw error
             case .refused(let error):
                 metadata = before
+                metadata.stepCount = 0
                 statistics = [:]
                 principals = [:]
                 progress = nil
+                (effects, changes) = ([], [])
                 transaction.rollBack()
-                return .init(result: .failure(error), effects: [], changes: [])
+                return .failure(error)
             }
         }
     }

@@ -25,10 +25,21 @@ enum Key {
         case recency = 14
         case tombstoneExpiry = 15
         case groupMembers = 16
+        case origin = 17
+        case originOrder = 18
     }
 
     static let metadata: [UInt8] = [Space.metadata.rawValue]
     static let groupMembers: [UInt8] = [Space.groupMembers.rawValue]
+
+    static func origin(_ origin: RequestOrigin) -> [UInt8] {
+        [Space.origin.rawValue] + bigEndian(origin.client) + bigEndian(origin.sequence)
+    }
+
+    /// Which origin is the `ordinal`th that is remembered: the value ends as its key does.
+    static func originOrder(_ ordinal: UInt64) -> [UInt8] {
+        [Space.originOrder.rawValue] + bigEndian(ordinal)
+    }
 
     static func header(_ type: RecordType, _ id: String) -> [UInt8] {
         key(.header, type.url, id)

@@ -8,22 +8,24 @@ package import Identity
 /// the log is replayed over a state that has it already. A revocation of very many sessions is
 /// several batches, and the index is in the last: applied again, the command goes on where it
 /// was, because what it has revoked is not listed any more.
+/// INVARIANT: a command with an origin that is remembered changes nothing but the index; what became
+/// of the first one is written with its last batch.
 /// INVARIANT: indexes are maintained from the stored old record, never from the incoming one.
 package struct RecordStore: Sendable {
     package let base: any KeyValueStore
     /// Where the history stands after the last applied command.
     package private(set) var metadata: StoreMetadata
-    private let revokedTogetherMax: Int
+    private let limits: StoreLimits
     /// Where the search for sessions goes on; not knowing it only takes longer.
     private var progress: RevocationProgress?
 
     /// Reads where the history stands.
     package init(
         _ base: any KeyValueStore,
-        revokedTogetherMax: Int = Limits.revokedTogetherMax
+        limits: StoreLimits = StoreLimits()
     ) throws(StoreError) {
         self.base = base
-        self.revokedTogetherMax = revokedTogetherMax
+        self.limits = limits
         metadata = try RecordReader(base).metadata()
     }
 
@@ -105,7 +107,7 @@ package struct RecordStore: Sendable {
         var application = Application(
             over: base,
             metadata: metadata,
-            revokedTogetherMax: revokedTogetherMax,
+            limits: limits,
             progress: progress
         )
         var outcomes: [Outcome] = []

@@ -99,6 +99,8 @@ extension StoreMetadata {
         earliestChange = max(1, row.earliestChange)
         lastAppliedAt = Timestamp(row.lastAppliedAt)
         hasOptions = row.hasOptions_p
+        origins = Ring(row.origins)
+        stepCount = row.stepCount
         configurations = row.configurations.map(GroupConfiguration.init)
         for configuration in configurations { noteIDs(of: configuration) }
     }
@@ -113,6 +115,8 @@ extension StoreMetadata {
         row.earliestChange = earliestChange
         row.lastAppliedAt = lastAppliedAt.message
         row.hasOptions_p = hasOptions
+        if origins != Ring() { row.origins = origins.row }
+        row.stepCount = stepCount
         row.configurations = configurations.map(\.row)
         return row
     }
@@ -178,6 +182,20 @@ extension StatisticsRow {
         row.count = count
         row.documentBytes = documentBytes
         row.modifiedAt = modifiedAt.message
+        return row
+    }
+}
+
+extension Ring {
+    init(_ row: Brokerfs_State_Ring) {
+        // One that ends before it begins holds nothing.
+        self.init(first: min(row.first, row.end), end: row.end)
+    }
+
+    var row: Brokerfs_State_Ring {
+        var row = Brokerfs_State_Ring()
+        row.first = first
+        row.end = end
         return row
     }
 }

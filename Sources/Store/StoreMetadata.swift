@@ -22,6 +22,12 @@ package struct StoreMetadata: Equatable, Sendable {
     /// The newest changes of the group that are applied, oldest first.
     package var configurations: [GroupConfiguration] = []
 
+    /// The outcomes that are remembered by their origins, oldest first.
+    var origins = Ring()
+    /// What the entry behind the applied index has revoked already, in its steps so far; 0 where
+    /// none is in steps.
+    package internal(set) var stepCount: UInt64 = 0
+
     /// Names the cluster; empty for a node of its own, and for directories made before clusters.
     package var clusterID = ""
     /// What is known of the members, by their ids, ascending: who is in the group, and who is
@@ -35,4 +41,14 @@ package struct StoreMetadata: Equatable, Sendable {
 
     /// Where the history begins.
     package init() {}
+}
+
+/// The ordinals of rows of which the oldest go first.
+struct Ring: Equatable, Sendable {
+    /// The oldest; `end` where there is none.
+    var first: UInt64 = 0
+    /// What the next one gets.
+    var end: UInt64 = 0
+
+    var count: UInt64 { end - first }
 }

@@ -53,10 +53,12 @@ struct CommandCodecTests {
             for at in [
                 Timestamp.epoch, Timestamp(seconds: 1_795_527_731, nanoseconds: 999_999_999),
             ] {
-                let command = Command(at: at, kind: kind)
-                let bytes = command.encoded()
-                #expect(try Command(decoding: bytes) == command)
-                #expect(try Command(decoding: bytes).encoded() == bytes)
+                for origin in [nil, RequestOrigin(client: .max, sequence: 3)] {
+                    let command = Command(at: at, kind: kind, origin: origin)
+                    let bytes = command.encoded()
+                    #expect(try Command(decoding: bytes) == command)
+                    #expect(try Command(decoding: bytes).encoded() == bytes)
+                }
             }
         }
     }

@@ -75,7 +75,10 @@ struct CrashWorld {
         seed: UInt64,
         now: UInt64
     ) throws -> (MemberStorage<SimulatedDisk>, Replica) {
-        var store = try RecordStore(base, revokedTogetherMax: revokedTogetherMax)
+        var store = try RecordStore(
+            base,
+            limits: StoreLimits(revokedTogetherMax: revokedTogetherMax)
+        )
         try store.bootstrap(GroupConfiguration(index: 0, voters: [1]))
         let storage = try MemberStorage(
             opening: "/log",

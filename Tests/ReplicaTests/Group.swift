@@ -18,6 +18,8 @@ struct Group {
     private(set) var post: [Letter] = []
     /// What each request was answered, in order.
     private(set) var answers: [UInt64: [String]] = [:]
+    /// Where what was done stands in the log.
+    private(set) var receipts: [UInt64: Receipt] = [:]
     /// Members whose disks do nothing by themselves.
     var slow: Set<UInt64> = []
     private var isolated: Set<UInt64> = []
@@ -70,6 +72,7 @@ struct Group {
             send(Letter(message: copy, path: path))
         case .reply(let request, let result):
             answers[request.rawValue, default: []].append(result.name)
+            if case .success(let applied) = result { receipts[request.rawValue] = applied.receipt }
         case .discardLog(let index): try node(id).storage.discardPrefix(through: index)
         case .stop: node(id).isUp = false
         case .prepare, .applied, .replaced, .roleChanged: break

@@ -22,7 +22,10 @@ struct Owner {
         revokedTogetherMax: Int = Limits.revokedTogetherMax,
         isStarted: Bool = true
     ) throws {
-        var store = try RecordStore(base, revokedTogetherMax: revokedTogetherMax)
+        var store = try RecordStore(
+            base,
+            limits: StoreLimits(revokedTogetherMax: revokedTogetherMax)
+        )
         try store.bootstrap(GroupConfiguration(index: 0, voters: voters))
         guard let snapshot = Snapshot(describing: store.metadata) else { throw NoGroup() }
         replica = Replica(

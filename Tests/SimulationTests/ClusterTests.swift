@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Identity
 import Log
 import Replica
 import Store
@@ -48,7 +49,7 @@ struct ClusterTests {
         "access: stat", "access: cat", "access: hold", "access: readHeld", "access: list",
         "access: nothing there", "access refused", "restart", "snapshot sent",
         "snapshot installed", "stopped by a broken disk", "message replayed", "message forged",
-        "crash behind a vote",
+        "crash behind a vote", "asked again", "outcome remembered", "outcome told again",
     ]
 
     private static func run(_ seed: UInt64) throws -> Statistics {
@@ -188,8 +189,21 @@ struct ClusterCheckTests {
             node: 0,
             at: cluster.time
         )
-        cluster.clients.receive(.read(.live(9_999_999)), to: id, at: cluster.time + 1)
+        _ = cluster.clients.receive(.read(.live(9_999_999)), to: id, at: cluster.time + 1)
         #expect(message { try cluster.checkHistories() }.hasPrefix("s0: "))
+    }
+
+    @Test("a change that happened twice, and was told of twice")
+    mutating func twice() throws {
+        let id = cluster.clients.call(.revoke(session: 0), client: 0, node: 0, at: cluster.time)
+        _ = try cluster.clients.noteOutcome(.success(Applied(recordVersion: 9, count: 1)), of: id)
+        let wasWaiting = cluster.clients.timeOut(id)
+        #expect(wasWaiting)
+        let call = cluster.clients.callAgain(id, node: 1)
+        let again = try #require(call)
+        let other = Applied(recordVersion: 9, count: 0)
+        let told = message { _ = try cluster.clients.noteOutcome(.success(other), of: again) }
+        #expect(told.hasPrefix("revoke(session: 0) is answered by"), "\(told)")
     }
 
     @Test("a node that stops though nobody has broken its disk")

@@ -251,6 +251,21 @@ package nonisolated struct Brokerfs_Command_DescribeMember: Sendable {
   fileprivate var _member: Brokerfs_State_Member? = nil
 }
 
+/// Who wants a change, and which of its changes it is; see RequestOrigin.
+package nonisolated struct Brokerfs_Command_Origin: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var client: UInt64 = 0
+
+  package var sequence: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct Brokerfs_Command_Command: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -341,6 +356,16 @@ package nonisolated struct Brokerfs_Command_Command: Sendable {
     set {kind = .describeMember(newValue)}
   }
 
+  /// Absent: said twice, it happens twice.
+  package var origin: Brokerfs_Command_Origin {
+    get {_origin ?? Brokerfs_Command_Origin()}
+    set {_origin = newValue}
+  }
+  /// Returns true if `origin` has been explicitly set.
+  package var hasOrigin: Bool {self._origin != nil}
+  /// Clears the value of `origin`. Subsequent reads from it will return its default value.
+  package mutating func clearOrigin() {self._origin = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -360,6 +385,7 @@ package nonisolated struct Brokerfs_Command_Command: Sendable {
   package init() {}
 
   fileprivate var _at: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+  fileprivate var _origin: Brokerfs_Command_Origin? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -759,9 +785,44 @@ nonisolated extension Brokerfs_Command_DescribeMember: SwiftProtobuf.Message, Sw
   }
 }
 
+nonisolated extension Brokerfs_Command_Origin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Origin"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}client\0\u{1}sequence\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.client) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.client != 0 {
+      try visitor.visitSingularFixed64Field(value: self.client, fieldNumber: 1)
+    }
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Command_Origin, rhs: Brokerfs_Command_Origin) -> Bool {
+    if lhs.client != rhs.client {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Command"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}at\0\u{1}put\0\u{1}patch\0\u{1}revoke\0\u{3}change_members\0\u{3}delete_group\0\u{3}set_options\0\u{1}maintain\0\u{3}begin_history\0\u{3}describe_member\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}at\0\u{1}put\0\u{1}patch\0\u{1}revoke\0\u{3}change_members\0\u{3}delete_group\0\u{3}set_options\0\u{1}maintain\0\u{3}begin_history\0\u{3}describe_member\0\u{1}origin\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -882,6 +943,7 @@ nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProt
           self.kind = .describeMember(v)
         }
       }()
+      case 11: try { try decoder.decodeSingularMessageField(value: &self._origin) }()
       default: break
       }
     }
@@ -934,12 +996,16 @@ nonisolated extension Brokerfs_Command_Command: SwiftProtobuf.Message, SwiftProt
     }()
     case nil: break
     }
+    try { if let v = self._origin {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Brokerfs_Command_Command, rhs: Brokerfs_Command_Command) -> Bool {
     if lhs._at != rhs._at {return false}
     if lhs.kind != rhs.kind {return false}
+    if lhs._origin != rhs._origin {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

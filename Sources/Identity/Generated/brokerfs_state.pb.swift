@@ -351,11 +351,187 @@ package nonisolated struct Brokerfs_State_Metadata: Sendable {
   /// The newest changes of the group that are applied, oldest first; see Configuration.
   package var configurations: [Brokerfs_State_Configuration] = []
 
+  package var origins: Brokerfs_State_Ring {
+    get {_origins ?? Brokerfs_State_Ring()}
+    set {_origins = newValue}
+  }
+  /// Returns true if `origins` has been explicitly set.
+  package var hasOrigins: Bool {self._origins != nil}
+  /// Clears the value of `origins`. Subsequent reads from it will return its default value.
+  package mutating func clearOrigins() {self._origins = nil}
+
+  /// What the steps so far of the entry behind applied_index have revoked; see Outcome.
+  package var stepCount: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _lastAppliedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+  fileprivate var _origins: Brokerfs_State_Ring? = nil
+}
+
+/// The ordinals of rows of which the oldest go first: from first on, below end.
+package nonisolated struct Brokerfs_State_Ring: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var first: UInt64 = 0
+
+  package var end: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What became of a command with an origin.
+package nonisolated struct Brokerfs_State_Outcome: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var index: UInt64 = 0
+
+  package var term: UInt64 = 0
+
+  package var acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_acceptedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_acceptedAt = newValue}
+  }
+  /// Returns true if `acceptedAt` has been explicitly set.
+  package var hasAcceptedAt: Bool {self._acceptedAt != nil}
+  /// Clears the value of `acceptedAt`. Subsequent reads from it will return its default value.
+  package mutating func clearAcceptedAt() {self._acceptedAt = nil}
+
+  package var result: Brokerfs_State_Outcome.OneOf_Result? = nil
+
+  package var applied: Brokerfs_State_Applied {
+    get {
+      if case .applied(let v)? = result {return v}
+      return Brokerfs_State_Applied()
+    }
+    set {result = .applied(newValue)}
+  }
+
+  package var refusal: Brokerfs_State_Refusal {
+    get {
+      if case .refusal(let v)? = result {return v}
+      return Brokerfs_State_Refusal()
+    }
+    set {result = .refusal(newValue)}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum OneOf_Result: Equatable, Sendable {
+    case applied(Brokerfs_State_Applied)
+    case refusal(Brokerfs_State_Refusal)
+
+  }
+
+  package init() {}
+
+  fileprivate var _acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+}
+
+package nonisolated struct Brokerfs_State_Applied: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var recordVersion: UInt64 = 0
+
+  package var count: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Why a command changed nothing.
+package nonisolated struct Brokerfs_State_Refusal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var kind: Brokerfs_State_Refusal.Kind = .unspecified
+
+  package var id: String = String()
+
+  /// The version that is stored instead.
+  package var stored: UInt64 = 0
+
+  package var bytes: UInt64 = 0
+
+  package var limit: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum Kind: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+    case unspecified // = 0
+    case revoked // = 1
+    case versionMismatch // = 2
+    case notFound // = 3
+    case exists // = 4
+    case expired // = 5
+    case tooLarge // = 6
+    case undecodable // = 7
+    case tooManyMembers // = 8
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .unspecified
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .revoked
+      case 2: self = .versionMismatch
+      case 3: self = .notFound
+      case 4: self = .exists
+      case 5: self = .expired
+      case 6: self = .tooLarge
+      case 7: self = .undecodable
+      case 8: self = .tooManyMembers
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .revoked: return 1
+      case .versionMismatch: return 2
+      case .notFound: return 3
+      case .exists: return 4
+      case .expired: return 5
+      case .tooLarge: return 6
+      case .undecodable: return 7
+      case .tooManyMembers: return 8
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [Brokerfs_State_Refusal.Kind] = [
+      .unspecified,
+      .revoked,
+      .versionMismatch,
+      .notFound,
+      .exists,
+      .expired,
+      .tooLarge,
+      .undecodable,
+      .tooManyMembers,
+    ]
+
+  }
+
+  package init() {}
 }
 
 /// One member of the Raft group as people know it.
@@ -801,7 +977,7 @@ nonisolated extension Brokerfs_State_Change.Kind: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Metadata"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0\u{3}has_options\0\u{1}configurations\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0\u{3}has_options\0\u{1}configurations\0\u{1}origins\0\u{3}step_count\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -819,6 +995,8 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
       case 8: try { try decoder.decodeSingularMessageField(value: &self._lastAppliedAt) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.hasOptions_p) }()
       case 10: try { try decoder.decodeRepeatedMessageField(value: &self.configurations) }()
+      case 11: try { try decoder.decodeSingularMessageField(value: &self._origins) }()
+      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.stepCount) }()
       default: break
       }
     }
@@ -859,6 +1037,12 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
     if !self.configurations.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.configurations, fieldNumber: 10)
     }
+    try { if let v = self._origins {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
+    if self.stepCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.stepCount, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -873,9 +1057,217 @@ nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProto
     if lhs._lastAppliedAt != rhs._lastAppliedAt {return false}
     if lhs.hasOptions_p != rhs.hasOptions_p {return false}
     if lhs.configurations != rhs.configurations {return false}
+    if lhs._origins != rhs._origins {return false}
+    if lhs.stepCount != rhs.stepCount {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Brokerfs_State_Ring: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Ring"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}first\0\u{1}end\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.first) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.end) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.first != 0 {
+      try visitor.visitSingularUInt64Field(value: self.first, fieldNumber: 1)
+    }
+    if self.end != 0 {
+      try visitor.visitSingularUInt64Field(value: self.end, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_State_Ring, rhs: Brokerfs_State_Ring) -> Bool {
+    if lhs.first != rhs.first {return false}
+    if lhs.end != rhs.end {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_State_Outcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Outcome"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}term\0\u{3}accepted_at\0\u{1}applied\0\u{1}refusal\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._acceptedAt) }()
+      case 4: try {
+        var v: Brokerfs_State_Applied?
+        var hadOneofValue = false
+        if let current = self.result {
+          hadOneofValue = true
+          if case .applied(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.result = .applied(v)
+        }
+      }()
+      case 5: try {
+        var v: Brokerfs_State_Refusal?
+        var hadOneofValue = false
+        if let current = self.result {
+          hadOneofValue = true
+          if case .refusal(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.result = .refusal(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 1)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 2)
+    }
+    try { if let v = self._acceptedAt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    switch self.result {
+    case .applied?: try {
+      guard case .applied(let v)? = self.result else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .refusal?: try {
+      guard case .refusal(let v)? = self.result else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_State_Outcome, rhs: Brokerfs_State_Outcome) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs._acceptedAt != rhs._acceptedAt {return false}
+    if lhs.result != rhs.result {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_State_Applied: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Applied"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}record_version\0\u{1}count\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.recordVersion) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.recordVersion != 0 {
+      try visitor.visitSingularUInt64Field(value: self.recordVersion, fieldNumber: 1)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_State_Applied, rhs: Brokerfs_State_Applied) -> Bool {
+    if lhs.recordVersion != rhs.recordVersion {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_State_Refusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Refusal"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}id\0\u{1}stored\0\u{1}bytes\0\u{1}limit\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.stored) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.limit) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.kind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 2)
+    }
+    if self.stored != 0 {
+      try visitor.visitSingularUInt64Field(value: self.stored, fieldNumber: 3)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 4)
+    }
+    if self.limit != 0 {
+      try visitor.visitSingularUInt64Field(value: self.limit, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_State_Refusal, rhs: Brokerfs_State_Refusal) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.id != rhs.id {return false}
+    if lhs.stored != rhs.stored {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_State_Refusal.Kind: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0KIND_UNSPECIFIED\0\u{1}KIND_REVOKED\0\u{1}KIND_VERSION_MISMATCH\0\u{1}KIND_NOT_FOUND\0\u{1}KIND_EXISTS\0\u{1}KIND_EXPIRED\0\u{1}KIND_TOO_LARGE\0\u{1}KIND_UNDECODABLE\0\u{1}KIND_TOO_MANY_MEMBERS\0")
 }
 
 nonisolated extension Brokerfs_State_Member: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

@@ -59,6 +59,12 @@ struct MemberState {
     }
 
     var term: Term { hardState.term }
+
+    /// When the leader sent what a majority has answered by now.
+    func answeredClock(at now: UInt64) -> UInt64 {
+        let clocks = configuration.voters.map { $0 == id ? now : leadership[$0].clock }
+        return clocks.isEmpty ? 0 : clocks.sorted(by: >)[clocks.count / 2]
+    }
 }
 
 /// What a leader has been told, and what it has said.
@@ -82,10 +88,27 @@ struct Leadership {
     private var peers: [Peer] = []
     var round: UInt64 = 0
     var reads: [Read] = []
+    /// What clocks showed, and when the leader was told.
+    var readings: [(reading: Reading, at: UInt64)] = []
+    /// The latest that it sent something at which a majority has answered.
+    var confirmed: UInt64 = 0
+    /// The newest of each clock that it has vouched for.
+    private var vouched: [Reading] = []
     var lease: UInt64?
     var isTransferTold = false
 
     init(first: LogIndex = 1) { self.first = first }
+
+    func hasVouched(for reading: Reading) -> Bool {
+        vouched.contains { $0.run == reading.run && $0.clock >= reading.clock }
+    }
+
+    mutating func noteVouched(_ reading: Reading) {
+        guard !hasVouched(for: reading) else { return }
+        readings.removeAll { $0.reading.run == reading.run && $0.reading.clock <= reading.clock }
+        vouched.removeAll { $0.run == reading.run }
+        vouched.append(reading)
+    }
 
     subscript(id: MemberID) -> Peer {
         get { peers.first { $0.id == id } ?? Peer(id: id) }

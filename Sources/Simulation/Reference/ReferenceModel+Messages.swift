@@ -145,9 +145,23 @@ extension ReferenceModel {
             throw broken(.lease, "it stamps \(stamp.clock) at \(step.now)")
         }
         guard let echo else { return }
-        guard mayLease(until: step.now + 1, step) && echo.index <= step.seen.commitIndex else {
-            throw broken(.freshness, "it vouches for a follower's age without a lease")
+        guard mayVouch(for: echo.reading, step) && echo.index <= step.seen.commitIndex else {
+            throw broken(.freshness, "it vouches for a reading and is not confirmed since it came")
         }
+        members[place].leadership.noteVouched(echo.reading)
+    }
+
+    /// The reading came before something was sent that a majority has answered.
+    private func mayVouch(for reading: Reading, _ step: Step) -> Bool {
+        let member = members[step.place]
+        guard let term = step.ledTerm, term == member.term,
+            step.seen.commitIndex >= member.leadership.first
+        else { return false }
+        if member.leadership.hasVouched(for: reading) { return true }
+        guard let came = member.leadership.readings.first(where: { $0.reading == reading })
+        else { return false }
+        // What was true once stays so, whoever has joined since.
+        return max(member.leadership.confirmed, member.answeredClock(at: step.now)) >= came.at
     }
 
     // MARK: - Owners

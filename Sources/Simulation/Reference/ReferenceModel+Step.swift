@@ -93,12 +93,12 @@ extension ReferenceModel {
             (.voteReply(true), .candidate) where message.term == term:
             members[place].grants.append(message.from)
         case (.appendReply(let reply), .leader) where message.term == term:
-            noteAnswer(from: message.from, reply.stamp, place, at: now)
+            noteAnswer(from: message.from, reply.stamp, reply.reading, place, at: now)
             guard case .accepted(let match) = reply.outcome else { break }
             let known = members[place].leadership[message.from].match
             members[place].leadership[message.from].match = max(known, match)
         case (.heartbeatReply(let reply), .leader) where message.term == term:
-            noteAnswer(from: message.from, reply.stamp, place, at: now)
+            noteAnswer(from: message.from, reply.stamp, reply.reading, place, at: now)
         case (.append(let append), _) where message.term >= term:
             if let echo = append.echo { members[place].echoes.append(echo) }
         case (.heartbeat(let heartbeat), _) where message.term >= term:
@@ -110,13 +110,19 @@ extension ReferenceModel {
     private mutating func noteAnswer(
         from id: MemberID,
         _ stamp: Stamp,
+        _ reading: Reading,
         _ place: Int,
         at now: UInt64
     ) {
+        members[place].leadership.readings.append((reading, now))
         var peer = members[place].leadership[id]
         peer.round = max(peer.round, stamp.round)
         peer.clock = max(peer.clock, stamp.clock)
         members[place].leadership[id] = peer
+        members[place].leadership.confirmed = max(
+            members[place].leadership.confirmed,
+            members[place].answeredClock(at: now)
+        )
     }
 
     // MARK: - What is seen

@@ -141,7 +141,7 @@ struct ReplayTests {
             var crashes = 0
             rig.store = try RecordStore(
                 rig.store.base,
-                revokedTogetherMax: revokedTogetherMax
+                limits: StoreLimits(revokedTogetherMax: revokedTogetherMax)
             )
             while rig.store.metadata.appliedIndex < UInt64(history.count) {
                 let next = history[Int(rig.store.metadata.appliedIndex)]
@@ -151,7 +151,7 @@ struct ReplayTests {
                 crashes += 1
                 rig.store = try RecordStore(
                     rig.place.crash(rig.store.base),
-                    revokedTogetherMax: revokedTogetherMax
+                    limits: StoreLimits(revokedTogetherMax: revokedTogetherMax)
                 )
             }
             #expect(try rig.dump() == expected, "seed \(seed)")
