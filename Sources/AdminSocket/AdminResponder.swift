@@ -33,6 +33,10 @@ struct AdminResponder: Sendable {
                 let job = LoadJob(load, node: node)
                 puts.async { put(job, respond) }
             }
+        case .members: respond(.with { $0.members = members() })
+        case .changeGroup(let change): changeGroup(change, respond)
+        case .transfer(let transfer): self.transfer(transfer, respond)
+        case .progress(let question): progress(question, respond)
         case .watch: respond(.failure(.invalid, "a watch has a connection of its own"))
         case nil: respond(.failure(.invalid, "an empty request"))
         }
@@ -61,18 +65,7 @@ struct AdminResponder: Sendable {
         } catch {
             return respond(.failure(.invalid, "\(error)"))
         }
-        node.propose(kind) { result in
-            switch result {
-            case .success(let applied):
-                respond(
-                    .with {
-                        $0.applied.count = applied.count
-                        $0.applied.recordVersion = applied.recordVersion
-                    }
-                )
-            case .failure(let error): respond(.with { $0.failure = .init(error) })
-            }
-        }
+        node.proposeAnywhere(kind) { respond(.init($0)) }
     }
 
     private func membership(
@@ -97,6 +90,9 @@ struct AdminResponder: Sendable {
         answer.leader = cluster.leader
         answer.term = cluster.term
         answer.writable = cluster.writable
+        answer.clusterID = node.configuration.clusterID
+        answer.fresh = node.mayShow(now: node.monotonicNanoseconds())
+        answer.lagMs = cluster.lagMilliseconds
         answer.appliedIndex = cluster.applied
         answer.committedIndex = cluster.committed
         answer.serverVersion = info.serverVersion
@@ -147,10 +143,31 @@ extension Brokerfs_Admin_Mount {
 }
 
 extension Brokerfs_Admin_Response {
+    /// What became of a change.
+    init(_ result: Result<Applied, ProposalError>) {
+        switch result {
+        case .success(let applied): self = .with { $0.applied = .init(applied) }
+        case .failure(let error): self = .with { $0.failure = .init(error) }
+        }
+    }
+
     static func failure(_ code: Brokerfs_Admin_Failure.Code, _ message: String) -> Self {
         .with {
             $0.failure.code = code
             $0.failure.message = message
+        }
+    }
+}
+
+extension Brokerfs_Admin_Applied {
+    init(_ applied: Applied) {
+        self = .with {
+            $0.count = applied.count
+            $0.recordVersion = applied.recordVersion
+            guard let receipt = applied.receipt else { return }
+            $0.index = receipt.index
+            $0.term = receipt.term
+            $0.acceptedAt = receipt.acceptedAt.message
         }
     }
 }

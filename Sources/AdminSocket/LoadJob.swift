@@ -91,7 +91,7 @@ struct LoadJob: Sendable {
         attemptsLeft: Int = attemptsMax,
         _ completion: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
     ) {
-        node.propose(.put(lines.map(\.write))) { result in
+        node.proposeAnywhere(.put(lines.map(\.write))) { result in
             guard case .failure(.timedOut) = result, attemptsLeft > 1 else {
                 return completion(result)
             }

@@ -21,7 +21,7 @@ struct Brokerfs: AsyncParsableCommand {
         version: version,
         subcommands: [
             Serve.self, MountCommand.self, Demo.self, Generate.self, Load.self, Status.self,
-            PathCommand.self, Revoke.self, Member.self, Watch.self,
+            Nodes.self, Wait.self, PathCommand.self, Revoke.self, Member.self, Watch.self,
             ExecOnChange.self, Export.self, Doctor.self, LogCommand.self, ClusterCommand.self,
         ]
     )

@@ -2,8 +2,8 @@
 
 import ArgumentParser
 import Cluster
-import Foundation
 import Identity
+import Node
 
 /// The subcommand `cluster bootstrap`.
 struct ClusterBootstrap: ParsableCommand {
@@ -42,7 +42,7 @@ struct ClusterBootstrap: ParsableCommand {
                 clusterID: id ?? MemberIdentity.newClusterID(),
                 members: members,
                 nodesAdmit: !isAuthorityOffline,
-                now: Date()
+                now: Clock.wall()
             )
             try folders.write(to: out)
         } catch {

@@ -20,11 +20,19 @@ struct NodeOptions: ParsableArguments {
         }
     }
 
-    var directory: String {
+    var directory: String { Self.directory(data: data) }
+
+    var socket: String { Self.socket(data: data) }
+
+    /// The flag over the environment over the default.
+    static func directory(data: String?) -> String {
         data ?? ProcessInfo.processInfo.environment["BROKERFS_DATA"] ?? Settings.defaultData
     }
 
-    var socket: String { AdminServer.path(inData: directory) }
+    /// Where the node of a data directory listens.
+    static func socket(data: String?) -> String {
+        AdminServer.path(inData: directory(data: data))
+    }
 
     /// Asks the node one thing; a failure it names becomes this command's exit code.
     func ask(_ request: Brokerfs_Admin_Request) async throws -> Brokerfs_Admin_Response {
@@ -37,8 +45,7 @@ struct NodeOptions: ParsableArguments {
             )
         } catch let error as AdminClientError {
             // Who only asks learns nothing; who changes something does not know what came of it.
-            let code = if case .propose? = request.kind { error.code } else { Code.cannotTell }
-            throw Failure(code, error.description)
+            throw Failure(request.isChange ? error.code : .cannotTell, error.description)
         }
         if case .failure(let failure)? = response.kind { throw Failure(failure) }
         return response
@@ -52,6 +59,16 @@ struct NodeOptions: ParsableArguments {
             .with { $0.status = true }
         )
         return response?.status.mount ?? ""
+    }
+}
+
+extension Brokerfs_Admin_Request {
+    /// Whether it changes something.
+    fileprivate var isChange: Bool {
+        switch kind {
+        case .propose, .load, .changeGroup, .transfer: true
+        case .status, .isMember, .members, .progress, .watch, nil: false
+        }
     }
 }
 
@@ -74,7 +91,7 @@ extension Failure {
             switch failure.code {
             case .notFound: .notFound
             case .unknownOutcome: .pending
-            case .revoked: .refused
+            case .revoked, .unsafe: .refused
             case .notWritable, .busy: .failure
             case .invalid, .versionMismatch, .noSpace, .io, .exists, .expired: .failure
             case .unspecified, .UNRECOGNIZED: .failure

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Crypto
-package import Foundation
+import Foundation
+package import Identity
 import SwiftASN1
-package import X509
+import X509
 
 /// The authority of one cluster: its key signs the certificate of every member.
 ///
 /// Keys are P-256, which every TLS 1.3 implementation has.
 package struct CertificateAuthority: Sendable {
     package let clusterID: String
-    package let certificate: Certificate
+    let certificate: Certificate
     let key: Certificate.PrivateKey
 
     /// A certificate and the key that belongs to it, as PEM.
@@ -25,7 +26,7 @@ package struct CertificateAuthority: Sendable {
     private static let backdatedSeconds: TimeInterval = 3600
 
     /// Makes the authority of a new cluster.
-    package init(clusterID: String, now: Date) throws(BootstrapError) {
+    package init(clusterID: String, now: Timestamp) throws(BootstrapError) {
         let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
         let name = Self.name(clusterID)
         self.clusterID = clusterID
@@ -35,8 +36,8 @@ package struct CertificateAuthority: Sendable {
                 version: .v3,
                 serialNumber: .init(),
                 publicKey: key.publicKey,
-                notValidBefore: now - Self.backdatedSeconds,
-                notValidAfter: now + Self.lifeSeconds,
+                notValidBefore: now.date - Self.backdatedSeconds,
+                notValidAfter: now.date + Self.lifeSeconds,
                 issuer: name,
                 subject: name,
                 signatureAlgorithm: .ecdsaWithSHA256,
@@ -83,7 +84,7 @@ package struct CertificateAuthority: Sendable {
     package func issue(
         _ identity: MemberIdentity,
         host: String,
-        now: Date
+        now: Timestamp
     ) throws(BootstrapError) -> Pair {
         let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
         let issued = try issue(identity, host: host, publicKey: key.publicKey, now: now)
@@ -96,11 +97,11 @@ package struct CertificateAuthority: Sendable {
     }
 
     /// Certifies a key that somebody else keeps.
-    package func issue(
+    func issue(
         _ identity: MemberIdentity,
         host: String,
         publicKey: Certificate.PublicKey,
-        now: Date
+        now: Timestamp
     ) throws(BootstrapError) -> Certificate {
         precondition(identity.clusterID == clusterID, "an authority speaks for its own cluster")
         return try Self.caught { () throws -> Certificate in
@@ -114,7 +115,7 @@ package struct CertificateAuthority: Sendable {
                 version: .v3,
                 serialNumber: .init(),
                 publicKey: publicKey,
-                notValidBefore: now - Self.backdatedSeconds,
+                notValidBefore: now.date - Self.backdatedSeconds,
                 notValidAfter: certificate.notValidAfter,
                 issuer: certificate.subject,
                 subject: subject,
@@ -163,11 +164,15 @@ package struct CertificateAuthority: Sendable {
     }
 }
 
+extension Timestamp {
+    fileprivate var date: Date {
+        Date(timeIntervalSince1970: TimeInterval(seconds) + TimeInterval(nanoseconds) / 1e9)
+    }
+}
+
 extension MemberIdentity {
     /// Who a certificate says its owner is.
-    ///
-    /// Throws ``BootstrapError/certificate(reason:)`` where it does not say it exactly once.
-    package init(certificate: Certificate) throws(BootstrapError) {
+    init(certificate: Certificate) throws(BootstrapError) {
         let names = try CertificateAuthority.caught { () throws -> SubjectAlternativeNames? in
             try certificate.extensions.subjectAlternativeNames
         }
@@ -181,6 +186,8 @@ extension MemberIdentity {
     }
 
     /// Who a certificate says its owner is; PEM.
+    ///
+    /// Throws ``BootstrapError/certificate(reason:)`` where it does not say it exactly once.
     package init(pem: String) throws(BootstrapError) {
         let certificate = try CertificateAuthority.caught { () throws -> Certificate in
             try Certificate(pemEncoded: pem)

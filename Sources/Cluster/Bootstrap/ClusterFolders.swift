@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Foundation
+import Foundation
 package import Identity
 
 /// The folders of a new cluster, one for each node, and the authority's key.
@@ -16,7 +16,7 @@ package struct ClusterFolders: Sendable {
         clusterID: String,
         members: [GroupMember],
         nodesAdmit: Bool,
-        now: Date
+        now: Timestamp
     ) throws(BootstrapError) {
         let authority = try CertificateAuthority(clusterID: clusterID, now: now)
         let pair = try authority.encoded()

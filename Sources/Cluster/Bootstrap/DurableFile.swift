@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Glibc
+import Glibc
 
 /// Small files that must be whole and there after a crash.
 package enum DurableFile {
     /// Only the owner's, for keys; and for everybody to read.
-    package static let secretMode: mode_t = 0o600
-    package static let publicMode: mode_t = 0o644
+    package static let secretMode: UInt32 = 0o600
+    package static let publicMode: UInt32 = 0o644
 
     /// More than any of these files has.
     private static let bytesMax = 1 << 20
@@ -35,7 +35,7 @@ package enum DurableFile {
     package static func create(
         _ path: String,
         _ bytes: [UInt8],
-        mode: mode_t
+        mode: UInt32
     ) throws(BootstrapError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw failure(path) }
@@ -56,7 +56,7 @@ package enum DurableFile {
     package static func replace(
         _ path: String,
         _ bytes: [UInt8],
-        mode: mode_t
+        mode: UInt32
     ) throws(BootstrapError) {
         let temporary = path + ".new"
         guard unlink(temporary) == 0 || errno == ENOENT else { throw failure(temporary) }
@@ -71,7 +71,7 @@ package enum DurableFile {
     }
 
     /// Makes a directory where there is none.
-    package static func makeDirectory(_ path: String, mode: mode_t) throws(BootstrapError) {
+    package static func makeDirectory(_ path: String, mode: UInt32) throws(BootstrapError) {
         if mkdir(path, mode) == 0 {
             guard chmod(path, mode) == 0 else { throw failure(path) }
             return
@@ -80,7 +80,7 @@ package enum DurableFile {
     }
 
     /// Makes a directory that must not be there yet.
-    package static func createDirectory(_ path: String, mode: mode_t) throws(BootstrapError) {
+    package static func createDirectory(_ path: String, mode: UInt32) throws(BootstrapError) {
         guard mkdir(path, mode) == 0, chmod(path, mode) == 0 else { throw failure(path) }
     }
 
@@ -94,8 +94,7 @@ package enum DurableFile {
 
     /// Whether something has that name; what cannot be looked at is not taken for missing.
     package static func exists(_ path: String) throws(BootstrapError) -> Bool {
-        var attributes = stat()
-        if lstat(path, &attributes) == 0 { return true }
+        if faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 { return true }
         guard errno == ENOENT else { throw failure(path) }
         return false
     }

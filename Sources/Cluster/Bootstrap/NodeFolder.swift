@@ -62,7 +62,7 @@ package struct NodeFolder: Sendable {
         try DurableFile.syncDirectory(DurableFile.parent(of: path))
     }
 
-    private var files: [(name: String, text: String, mode: mode_t)] {
+    private var files: [(name: String, text: String, mode: UInt32)] {
         var files = [
             ("brokerfs.yaml", configuration, DurableFile.publicMode),
             ("ca.pem", authority, DurableFile.publicMode),

@@ -64,6 +64,39 @@ package nonisolated struct Brokerfs_Admin_Request: Sendable {
     set {kind = .load(newValue)}
   }
 
+  /// Who is in the group.
+  package var members: Bool {
+    get {
+      if case .members(let v)? = kind {return v}
+      return false
+    }
+    set {kind = .members(newValue)}
+  }
+
+  package var changeGroup: Brokerfs_Admin_ChangeGroup {
+    get {
+      if case .changeGroup(let v)? = kind {return v}
+      return Brokerfs_Admin_ChangeGroup()
+    }
+    set {kind = .changeGroup(newValue)}
+  }
+
+  package var transfer: Brokerfs_Admin_Transfer {
+    get {
+      if case .transfer(let v)? = kind {return v}
+      return Brokerfs_Admin_Transfer()
+    }
+    set {kind = .transfer(newValue)}
+  }
+
+  package var progress: Brokerfs_Admin_Progress {
+    get {
+      if case .progress(let v)? = kind {return v}
+      return Brokerfs_Admin_Progress()
+    }
+    set {kind = .progress(newValue)}
+  }
+
   /// The last request of its connection: Events follow until one of both ends it.
   package var watch: Brokerfs_Admin_Watch {
     get {
@@ -80,6 +113,11 @@ package nonisolated struct Brokerfs_Admin_Request: Sendable {
     case propose(Brokerfs_Command_Command)
     case isMember(Brokerfs_Admin_Lookup)
     case load(Brokerfs_Admin_Load)
+    /// Who is in the group.
+    case members(Bool)
+    case changeGroup(Brokerfs_Admin_ChangeGroup)
+    case transfer(Brokerfs_Admin_Transfer)
+    case progress(Brokerfs_Admin_Progress)
     /// The last request of its connection: Events follow until one of both ends it.
     case watch(Brokerfs_Admin_Watch)
 
@@ -137,6 +175,98 @@ package nonisolated struct Brokerfs_Admin_Lookup: Sendable {
   package var group: String = String()
 
   package var user: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A change of the group by one member; the others are named as in `cluster/nodes`.
+package nonisolated struct Brokerfs_Admin_ChangeGroup: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var kind: Brokerfs_Admin_ChangeGroup.OneOf_Kind? = nil
+
+  /// As a learner, under the next free number.
+  package var add: Brokerfs_Admin_ChangeGroup.Newcomer {
+    get {
+      if case .add(let v)? = kind {return v}
+      return Brokerfs_Admin_ChangeGroup.Newcomer()
+    }
+    set {kind = .add(newValue)}
+  }
+
+  package var promote: String {
+    get {
+      if case .promote(let v)? = kind {return v}
+      return String()
+    }
+    set {kind = .promote(newValue)}
+  }
+
+  package var remove: String {
+    get {
+      if case .remove(let v)? = kind {return v}
+      return String()
+    }
+    set {kind = .remove(newValue)}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum OneOf_Kind: Equatable, Sendable {
+    /// As a learner, under the next free number.
+    case add(Brokerfs_Admin_ChangeGroup.Newcomer)
+    case promote(String)
+    case remove(String)
+
+  }
+
+  package nonisolated struct Newcomer: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var name: String = String()
+
+    package var address: String = String()
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package init() {}
+}
+
+/// Hands the leadership to the member of this name; empty: to whoever is furthest.
+package nonisolated struct Brokerfs_Admin_Transfer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var to: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// How far the members are, answered when all have forgotten what the entry changed, or after the
+/// time.
+package nonisolated struct Brokerfs_Admin_Progress: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var index: UInt64 = 0
+
+  package var timeoutMs: UInt32 = 0
+
+  /// Only the node that is asked, and not the others.
+  package var ownOnly: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -311,6 +441,23 @@ package nonisolated struct Brokerfs_Admin_Status: @unchecked Sendable {
     set {_uniqueStorage()._mounts = newValue}
   }
 
+  /// Empty for a node on its own.
+  package var clusterID: String {
+    get {_storage._clusterID}
+    set {_uniqueStorage()._clusterID = newValue}
+  }
+
+  package var lagMs: UInt64 {
+    get {_storage._lagMs}
+    set {_uniqueStorage()._lagMs = newValue}
+  }
+
+  /// Whether the mounts may show what they have: it is at most max_staleness old.
+  package var fresh: Bool {
+    get {_storage._fresh}
+    set {_uniqueStorage()._fresh = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -367,6 +514,9 @@ package nonisolated struct Brokerfs_Admin_Failure: Sendable {
     case busy // = 9
     case exists // = 10
     case expired // = 11
+
+    /// Possible, and not done: the group would lose its quorum by it.
+    case unsafe // = 12
     case UNRECOGNIZED(Int)
 
     package init() {
@@ -387,6 +537,7 @@ package nonisolated struct Brokerfs_Admin_Failure: Sendable {
       case 9: self = .busy
       case 10: self = .exists
       case 11: self = .expired
+      case 12: self = .unsafe
       default: self = .UNRECOGNIZED(rawValue)
       }
     }
@@ -405,6 +556,7 @@ package nonisolated struct Brokerfs_Admin_Failure: Sendable {
       case .busy: return 9
       case .exists: return 10
       case .expired: return 11
+      case .unsafe: return 12
       case .UNRECOGNIZED(let i): return i
       }
     }
@@ -423,6 +575,7 @@ package nonisolated struct Brokerfs_Admin_Failure: Sendable {
       .busy,
       .exists,
       .expired,
+      .unsafe,
     ]
 
   }
@@ -477,6 +630,22 @@ package nonisolated struct Brokerfs_Admin_Response: Sendable {
     set {kind = .loaded(newValue)}
   }
 
+  package var members: Brokerfs_Admin_Members {
+    get {
+      if case .members(let v)? = kind {return v}
+      return Brokerfs_Admin_Members()
+    }
+    set {kind = .members(newValue)}
+  }
+
+  package var progressed: Brokerfs_Admin_Progressed {
+    get {
+      if case .progressed(let v)? = kind {return v}
+      return Brokerfs_Admin_Progressed()
+    }
+    set {kind = .progressed(newValue)}
+  }
+
   package var events: Brokerfs_Admin_Events {
     get {
       if case .events(let v)? = kind {return v}
@@ -493,6 +662,8 @@ package nonisolated struct Brokerfs_Admin_Response: Sendable {
     case applied(Brokerfs_Admin_Applied)
     case membership(Brokerfs_Admin_Membership)
     case loaded(Brokerfs_Admin_Loaded)
+    case members(Brokerfs_Admin_Members)
+    case progressed(Brokerfs_Admin_Progressed)
     case events(Brokerfs_Admin_Events)
 
   }
@@ -510,9 +681,129 @@ package nonisolated struct Brokerfs_Admin_Applied: Sendable {
   /// Records written, or sessions revoked.
   package var count: UInt64 = 0
 
+  /// The place in the log; 0 for what has none.
+  package var index: UInt64 = 0
+
+  package var term: UInt64 = 0
+
+  /// When the leader accepted it, by the history's time.
+  package var acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_acceptedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_acceptedAt = newValue}
+  }
+  /// Returns true if `acceptedAt` has been explicitly set.
+  package var hasAcceptedAt: Bool {self._acceptedAt != nil}
+  /// Clears the value of `acceptedAt`. Subsequent reads from it will return its default value.
+  package mutating func clearAcceptedAt() {self._acceptedAt = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+}
+
+package nonisolated struct Brokerfs_Admin_Members: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var nodes: [Brokerfs_Admin_GroupNode] = []
+
+  package var leader: String = String()
+
+  package var term: UInt64 = 0
+
+  package var clusterID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A member as the node that is asked knows it.
+package nonisolated struct Brokerfs_Admin_GroupNode: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var id: UInt64 = 0
+
+  package var name: String = String()
+
+  package var address: String = String()
+
+  /// leader, follower or learner
+  package var role: String = String()
+
+  /// ok, unreachable, failed or unknown
+  package var state: String = String()
+
+  package var applied: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Brokerfs_Admin_Progressed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var members: [Brokerfs_Admin_MemberProgress] = []
+
+  /// Past it a node that hears of no leader refuses reads; 0 for a node on its own.
+  package var maxStalenessMs: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Brokerfs_Admin_MemberProgress: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var id: UInt64 = 0
+
+  package var name: String = String()
+
+  package var address: String = String()
+
+  /// Whether it has answered and shows nothing of before the entry any more.
+  package var reached: Bool = false
+
+  package var applied: UInt64 = 0
+
+  package var forgotten: UInt64 = 0
+
+  /// By the member's own clock.
+  package var appliedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_appliedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_appliedAt = newValue}
+  }
+  /// Returns true if `appliedAt` has been explicitly set.
+  package var hasAppliedAt: Bool {self._appliedAt != nil}
+  /// Clears the value of `appliedAt`. Subsequent reads from it will return its default value.
+  package mutating func clearAppliedAt() {self._appliedAt = nil}
+
+  package var forgottenAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_forgottenAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_forgottenAt = newValue}
+  }
+  /// Returns true if `forgottenAt` has been explicitly set.
+  package var hasForgottenAt: Bool {self._forgottenAt != nil}
+  /// Clears the value of `forgottenAt`. Subsequent reads from it will return its default value.
+  package mutating func clearForgottenAt() {self._forgottenAt = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _appliedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+  fileprivate var _forgottenAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
 }
 
 package nonisolated struct Brokerfs_Admin_Membership: Sendable {
@@ -535,7 +826,7 @@ fileprivate nonisolated let _protobuf_package = "brokerfs.admin"
 
 nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}propose\0\u{3}is_member\0\u{1}load\0\u{2}\u{10}watch\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}propose\0\u{3}is_member\0\u{1}load\0\u{1}members\0\u{3}change_group\0\u{1}transfer\0\u{1}progress\0\u{2}\u{c}watch\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -590,6 +881,53 @@ nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtob
           self.kind = .load(v)
         }
       }()
+      case 5: try {
+        var v: Bool?
+        try decoder.decodeSingularBoolField(value: &v)
+        if let v = v {
+          if self.kind != nil {try decoder.handleConflictingOneOf()}
+          self.kind = .members(v)
+        }
+      }()
+      case 6: try {
+        var v: Brokerfs_Admin_ChangeGroup?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .changeGroup(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .changeGroup(v)
+        }
+      }()
+      case 7: try {
+        var v: Brokerfs_Admin_Transfer?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .transfer(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .transfer(v)
+        }
+      }()
+      case 8: try {
+        var v: Brokerfs_Admin_Progress?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .progress(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .progress(v)
+        }
+      }()
       case 20: try {
         var v: Brokerfs_Admin_Watch?
         var hadOneofValue = false
@@ -629,6 +967,22 @@ nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtob
     case .load?: try {
       guard case .load(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .members?: try {
+      guard case .members(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
+    }()
+    case .changeGroup?: try {
+      guard case .changeGroup(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .transfer?: try {
+      guard case .transfer(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .progress?: try {
+      guard case .progress(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
     case .watch?: try {
       guard case .watch(let v)? = self.kind else { preconditionFailure() }
@@ -755,6 +1109,185 @@ nonisolated extension Brokerfs_Admin_Lookup: SwiftProtobuf.Message, SwiftProtobu
   }
 }
 
+nonisolated extension Brokerfs_Admin_ChangeGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ChangeGroup"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}add\0\u{1}promote\0\u{1}remove\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Brokerfs_Admin_ChangeGroup.Newcomer?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .add(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .add(v)
+        }
+      }()
+      case 2: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.kind != nil {try decoder.handleConflictingOneOf()}
+          self.kind = .promote(v)
+        }
+      }()
+      case 3: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.kind != nil {try decoder.handleConflictingOneOf()}
+          self.kind = .remove(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.kind {
+    case .add?: try {
+      guard case .add(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .promote?: try {
+      guard case .promote(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    }()
+    case .remove?: try {
+      guard case .remove(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_ChangeGroup, rhs: Brokerfs_Admin_ChangeGroup) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_ChangeGroup.Newcomer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Brokerfs_Admin_ChangeGroup.protoMessageName + ".Newcomer"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_ChangeGroup.Newcomer, rhs: Brokerfs_Admin_ChangeGroup.Newcomer) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Transfer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Transfer"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}to\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.to) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.to.isEmpty {
+      try visitor.visitSingularStringField(value: self.to, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Transfer, rhs: Brokerfs_Admin_Transfer) -> Bool {
+    if lhs.to != rhs.to {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Progress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Progress"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{3}timeout_ms\0\u{3}own_only\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.timeoutMs) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.ownOnly) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 1)
+    }
+    if self.timeoutMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.timeoutMs, fieldNumber: 2)
+    }
+    if self.ownOnly != false {
+      try visitor.visitSingularBoolField(value: self.ownOnly, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Progress, rhs: Brokerfs_Admin_Progress) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.timeoutMs != rhs.timeoutMs {return false}
+    if lhs.ownOnly != rhs.ownOnly {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Brokerfs_Admin_Load: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Load"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lines\0\u{3}first_line_number\0")
@@ -866,7 +1399,7 @@ nonisolated extension Brokerfs_Admin_Loaded.Refusal: SwiftProtobuf.Message, Swif
 
 nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0\u{3}mount_requests\0\u{3}cacheable_requests\0\u{1}mounts\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}role\0\u{1}leader\0\u{1}term\0\u{1}writable\0\u{3}applied_index\0\u{3}committed_index\0\u{3}server_version\0\u{3}record_version\0\u{1}mount\0\u{1}sessions\0\u{1}users\0\u{1}groups\0\u{3}service_accounts\0\u{3}context_values\0\u{1}version\0\u{1}reason\0\u{3}log_bytes\0\u{3}store_bytes\0\u{3}mount_requests\0\u{3}cacheable_requests\0\u{1}mounts\0\u{3}cluster_id\0\u{3}lag_ms\0\u{1}fresh\0")
 
   fileprivate class _StorageClass {
     var _node: String = String()
@@ -891,6 +1424,9 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
     var _mountRequests: UInt64 = 0
     var _cacheableRequests: UInt64 = 0
     var _mounts: [Brokerfs_Admin_Mount] = []
+    var _clusterID: String = String()
+    var _lagMs: UInt64 = 0
+    var _fresh: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -923,6 +1459,9 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       _mountRequests = source._mountRequests
       _cacheableRequests = source._cacheableRequests
       _mounts = source._mounts
+      _clusterID = source._clusterID
+      _lagMs = source._lagMs
+      _fresh = source._fresh
     }
   }
 
@@ -963,6 +1502,9 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._mountRequests) }()
         case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._cacheableRequests) }()
         case 22: try { try decoder.decodeRepeatedMessageField(value: &_storage._mounts) }()
+        case 23: try { try decoder.decodeSingularStringField(value: &_storage._clusterID) }()
+        case 24: try { try decoder.decodeSingularUInt64Field(value: &_storage._lagMs) }()
+        case 25: try { try decoder.decodeSingularBoolField(value: &_storage._fresh) }()
         default: break
         }
       }
@@ -1037,6 +1579,15 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
       if !_storage._mounts.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._mounts, fieldNumber: 22)
       }
+      if !_storage._clusterID.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._clusterID, fieldNumber: 23)
+      }
+      if _storage._lagMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._lagMs, fieldNumber: 24)
+      }
+      if _storage._fresh != false {
+        try visitor.visitSingularBoolField(value: _storage._fresh, fieldNumber: 25)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1068,6 +1619,9 @@ nonisolated extension Brokerfs_Admin_Status: SwiftProtobuf.Message, SwiftProtobu
         if _storage._mountRequests != rhs_storage._mountRequests {return false}
         if _storage._cacheableRequests != rhs_storage._cacheableRequests {return false}
         if _storage._mounts != rhs_storage._mounts {return false}
+        if _storage._clusterID != rhs_storage._clusterID {return false}
+        if _storage._lagMs != rhs_storage._lagMs {return false}
+        if _storage._fresh != rhs_storage._fresh {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1168,12 +1722,12 @@ nonisolated extension Brokerfs_Admin_Failure: SwiftProtobuf.Message, SwiftProtob
 }
 
 nonisolated extension Brokerfs_Admin_Failure.Code: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0CODE_UNSPECIFIED\0\u{1}CODE_INVALID\0\u{1}CODE_NOT_FOUND\0\u{1}CODE_REVOKED\0\u{1}CODE_VERSION_MISMATCH\0\u{1}CODE_NO_SPACE\0\u{1}CODE_UNKNOWN_OUTCOME\0\u{1}CODE_NOT_WRITABLE\0\u{1}CODE_IO\0\u{1}CODE_BUSY\0\u{1}CODE_EXISTS\0\u{1}CODE_EXPIRED\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0CODE_UNSPECIFIED\0\u{1}CODE_INVALID\0\u{1}CODE_NOT_FOUND\0\u{1}CODE_REVOKED\0\u{1}CODE_VERSION_MISMATCH\0\u{1}CODE_NO_SPACE\0\u{1}CODE_UNKNOWN_OUTCOME\0\u{1}CODE_NOT_WRITABLE\0\u{1}CODE_IO\0\u{1}CODE_BUSY\0\u{1}CODE_EXISTS\0\u{1}CODE_EXPIRED\0\u{1}CODE_UNSAFE\0")
 }
 
 nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Response"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}failure\0\u{1}status\0\u{1}applied\0\u{1}membership\0\u{1}loaded\0\u{2}\u{f}events\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}failure\0\u{1}status\0\u{1}applied\0\u{1}membership\0\u{1}loaded\0\u{1}members\0\u{1}progressed\0\u{2}\u{d}events\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1246,6 +1800,32 @@ nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProto
           self.kind = .loaded(v)
         }
       }()
+      case 6: try {
+        var v: Brokerfs_Admin_Members?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .members(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .members(v)
+        }
+      }()
+      case 7: try {
+        var v: Brokerfs_Admin_Progressed?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .progressed(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .progressed(v)
+        }
+      }()
       case 20: try {
         var v: Brokerfs_Admin_Events?
         var hadOneofValue = false
@@ -1290,6 +1870,14 @@ nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProto
       guard case .loaded(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     }()
+    case .members?: try {
+      guard case .members(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .progressed?: try {
+      guard case .progressed(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
     case .events?: try {
       guard case .events(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
@@ -1308,7 +1896,7 @@ nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Brokerfs_Admin_Applied: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Applied"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}record_version\0\u{1}count\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}record_version\0\u{1}count\0\u{1}index\0\u{1}term\0\u{3}accepted_at\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1318,24 +1906,247 @@ nonisolated extension Brokerfs_Admin_Applied: SwiftProtobuf.Message, SwiftProtob
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.recordVersion) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._acceptedAt) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.recordVersion != 0 {
       try visitor.visitSingularUInt64Field(value: self.recordVersion, fieldNumber: 1)
     }
     if self.count != 0 {
       try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 2)
     }
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 3)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 4)
+    }
+    try { if let v = self._acceptedAt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Brokerfs_Admin_Applied, rhs: Brokerfs_Admin_Applied) -> Bool {
     if lhs.recordVersion != rhs.recordVersion {return false}
     if lhs.count != rhs.count {return false}
+    if lhs.index != rhs.index {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs._acceptedAt != rhs._acceptedAt {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Members: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Members"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nodes\0\u{1}leader\0\u{1}term\0\u{3}cluster_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.nodes) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.leader) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.clusterID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nodes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.nodes, fieldNumber: 1)
+    }
+    if !self.leader.isEmpty {
+      try visitor.visitSingularStringField(value: self.leader, fieldNumber: 2)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 3)
+    }
+    if !self.clusterID.isEmpty {
+      try visitor.visitSingularStringField(value: self.clusterID, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Members, rhs: Brokerfs_Admin_Members) -> Bool {
+    if lhs.nodes != rhs.nodes {return false}
+    if lhs.leader != rhs.leader {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs.clusterID != rhs.clusterID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_GroupNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GroupNode"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}address\0\u{1}role\0\u{1}state\0\u{1}applied\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.role) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.state) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.applied) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 3)
+    }
+    if !self.role.isEmpty {
+      try visitor.visitSingularStringField(value: self.role, fieldNumber: 4)
+    }
+    if !self.state.isEmpty {
+      try visitor.visitSingularStringField(value: self.state, fieldNumber: 5)
+    }
+    if self.applied != 0 {
+      try visitor.visitSingularUInt64Field(value: self.applied, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_GroupNode, rhs: Brokerfs_Admin_GroupNode) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.role != rhs.role {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs.applied != rhs.applied {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Progressed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Progressed"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}members\0\u{3}max_staleness_ms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.maxStalenessMs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.members.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.members, fieldNumber: 1)
+    }
+    if self.maxStalenessMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.maxStalenessMs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Progressed, rhs: Brokerfs_Admin_Progressed) -> Bool {
+    if lhs.members != rhs.members {return false}
+    if lhs.maxStalenessMs != rhs.maxStalenessMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_MemberProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MemberProgress"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}address\0\u{1}reached\0\u{1}applied\0\u{1}forgotten\0\u{3}applied_at\0\u{3}forgotten_at\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.reached) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.applied) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.forgotten) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._appliedAt) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._forgottenAt) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 3)
+    }
+    if self.reached != false {
+      try visitor.visitSingularBoolField(value: self.reached, fieldNumber: 4)
+    }
+    if self.applied != 0 {
+      try visitor.visitSingularUInt64Field(value: self.applied, fieldNumber: 5)
+    }
+    if self.forgotten != 0 {
+      try visitor.visitSingularUInt64Field(value: self.forgotten, fieldNumber: 6)
+    }
+    try { if let v = self._appliedAt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
+    try { if let v = self._forgottenAt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_MemberProgress, rhs: Brokerfs_Admin_MemberProgress) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.reached != rhs.reached {return false}
+    if lhs.applied != rhs.applied {return false}
+    if lhs.forgotten != rhs.forgotten {return false}
+    if lhs._appliedAt != rhs._appliedAt {return false}
+    if lhs._forgottenAt != rhs._forgottenAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
