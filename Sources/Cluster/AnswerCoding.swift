@@ -14,6 +14,10 @@ extension Brokerfs_Peer_Answer {
         case .applied(let result):
             applied.recordVersion = result.recordVersion
             applied.count = result.count
+            guard let receipt = result.receipt else { break }
+            applied.receipt.index = receipt.index
+            applied.receipt.term = receipt.term
+            applied.receipt.acceptedAt = receipt.acceptedAt.message
         case .failed(let error): failed = Brokerfs_Peer_Failure(error)
         case .progress(let progress):
             self.progress.applied = progress.applied
@@ -31,7 +35,9 @@ extension PeerAnswer {
     package init(_ message: Brokerfs_Peer_Answer) throws(PeerCodingError) {
         switch message.answer {
         case .applied(let result):
-            self = .applied(Applied(recordVersion: result.recordVersion, count: result.count))
+            var applied = Applied(recordVersion: result.recordVersion, count: result.count)
+            if result.hasReceipt { applied.receipt = try Receipt(result.receipt) }
+            self = .applied(applied)
         case .failed(let failure): self = .failed(try ProposalError(failure))
         case .progress(let progress):
             self = .progress(
@@ -44,6 +50,16 @@ extension PeerAnswer {
             )
         case nil: throw .missing("answer")
         }
+    }
+}
+
+extension Receipt {
+    fileprivate init(_ message: Brokerfs_Peer_Answer.Receipt) throws(PeerCodingError) {
+        self.init(
+            index: try PeerBounds.count(message.index, "index"),
+            term: try PeerBounds.count(message.term, "term"),
+            acceptedAt: try PeerBounds.timestamp(message.acceptedAt)
+        )
     }
 }
 
@@ -94,6 +110,9 @@ extension Brokerfs_Peer_Failure.Command {
             self.bytes = UInt64(clamping: bytes)
             self.limit = UInt64(clamping: limit)
         case .undecodable(let id): (reason, self.id) = (.undecodable, id)
+        case .tooManyMembers(let limit):
+            reason = .tooManyMembers
+            self.limit = UInt64(clamping: limit)
         }
     }
 }
@@ -114,6 +133,7 @@ extension CommandError {
                 limit: Int(clamping: message.limit)
             )
         case .undecodable: self = .undecodable(id: id)
+        case .tooManyMembers: self = .tooManyMembers(limit: Int(clamping: message.limit))
         case .unspecified, .UNRECOGNIZED: throw .missing("reason")
         }
     }

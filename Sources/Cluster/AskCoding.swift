@@ -66,7 +66,8 @@ extension PeerRequest {
                 }
             case .deleteGroup(let group): try RecordID.validate(group)
             case .setOptions(let type, _): try RecordID.validate(type.url)
-            case .maintain, .beginHistory: throw .undecodable(type: "command")
+            // These are the leader's own.
+            case .maintain, .beginHistory, .describeMember: throw .undecodable(type: "command")
             }
         } catch {
             throw .malformed("command")
