@@ -207,8 +207,8 @@ if !quietOnly {
         .testTarget(
             name: "MountTests",
             dependencies: [
-                "brokerfs", "FuseMount", "Node", "GroupHarness", "FSMap", "Replica", "Raft", "Log",
-                "Identity", logging,
+                "brokerfs", "AdminSocket", "Cluster", "FuseMount", "Node", "GroupHarness", "FSMap",
+                "Replica", "Raft", "Log", "Identity", logging,
             ],
             swiftSettings: settings
         ),

@@ -14,6 +14,10 @@ extension Brokerfs_Peer_Answer {
         case .applied(let result):
             applied.recordVersion = result.recordVersion
             applied.count = result.count
+            guard let receipt = result.receipt else { break }
+            applied.receipt.index = receipt.index
+            applied.receipt.term = receipt.term
+            applied.receipt.acceptedAt = receipt.acceptedAt.message
         case .failed(let error): failed = Brokerfs_Peer_Failure(error)
         case .progress(let progress):
             self.progress.applied = progress.applied
@@ -31,7 +35,9 @@ extension PeerAnswer {
     package init(_ message: Brokerfs_Peer_Answer) throws(PeerCodingError) {
         switch message.answer {
         case .applied(let result):
-            self = .applied(Applied(recordVersion: result.recordVersion, count: result.count))
+            var applied = Applied(recordVersion: result.recordVersion, count: result.count)
+            if result.hasReceipt { applied.receipt = try Receipt(result.receipt) }
+            self = .applied(applied)
         case .failed(let failure): self = .failed(try ProposalError(failure))
         case .progress(let progress):
             self = .progress(
@@ -44,6 +50,16 @@ extension PeerAnswer {
             )
         case nil: throw .missing("answer")
         }
+    }
+}
+
+extension Receipt {
+    fileprivate init(_ message: Brokerfs_Peer_Answer.Receipt) throws(PeerCodingError) {
+        self.init(
+            index: try PeerBounds.count(message.index, "index"),
+            term: try PeerBounds.count(message.term, "term"),
+            acceptedAt: try PeerBounds.timestamp(message.acceptedAt)
+        )
     }
 }
 

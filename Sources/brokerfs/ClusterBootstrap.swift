@@ -36,10 +36,10 @@ struct ClusterBootstrap: ParsableCommand {
         do {
             let members = try MemberList.parse(nodes, countMax: MemberList.foundersMax)
             let id = try clusterID.map { id throws(BootstrapError) in
-                try MemberIdentity.validated(clusterID: id)
+                try ClusterIdentity.validated(clusterID: id)
             }
             folders = try ClusterFolders(
-                clusterID: id ?? MemberIdentity.newClusterID(),
+                clusterID: id ?? ClusterIdentity.newClusterID(),
                 members: members,
                 nodesAdmit: !isAuthorityOffline,
                 now: Clock.wall()

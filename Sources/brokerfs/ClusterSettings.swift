@@ -2,19 +2,12 @@
 
 import Cluster
 import Configuration
+import FuseMount
 import Identity
+import Raft
 
 /// How a node is a member of a group: the keys `cluster.*`.
 struct ClusterSettings: Sendable {
-    /// What becomes of a change that is made on the mount of a node which does not lead.
-    enum FollowerWrites: String, CaseIterable, Sendable {
-        /// `EROFS`, at once.
-        case refuse
-        /// What takes access away goes to the leader.
-        case revocations
-        case all
-    }
-
     var id: String
     var listen: String
     /// Who is in the group, this node among them; their numbers are in the data directory.
@@ -71,7 +64,7 @@ struct ClusterSettings: Sendable {
         }
         func text(_ key: String) -> String { reader.string(forKey: ConfigKey(key), default: "") }
         id = try Self.checked("cluster.id") { () throws(BootstrapError) in
-            try MemberIdentity.validated(clusterID: text("cluster.id"))
+            try ClusterIdentity.validated(clusterID: text("cluster.id"))
         }
         listen = try Self.checked("cluster.listen") { () throws(BootstrapError) in
             try HostPort(text("cluster.listen"), isListening: true).text
@@ -136,6 +129,13 @@ struct ClusterSettings: Sendable {
                     + "cluster.election_timeout_ms, \(electionTimeoutMilliseconds)"
             )
         }
+    }
+
+    /// The timers, as the consensus core counts them.
+    func apply(to options: inout Options) {
+        options.tickNanoseconds = UInt64(Self.tickMilliseconds) * 1_000_000
+        options.electionTicks = electionTimeoutMilliseconds / Self.tickMilliseconds
+        options.heartbeatTicks = heartbeatMilliseconds / Self.tickMilliseconds
     }
 
     /// So many signs of life may be lost before a leader is given up.

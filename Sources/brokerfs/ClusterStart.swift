@@ -2,12 +2,17 @@
 
 import Cluster
 import Identity
+import Logging
+import Node
+import Raft
+import Replica
 
 /// Whether this node may start as the member it says it is, and how it begins.
 struct ClusterStart {
-    let identity: MemberIdentity
     /// What the data directory says, or will say after a first start.
     let founding: Founding
+    private let cluster: ClusterSettings
+    private let dataDirectory: String
     private let file: FoundingFile
     private let usesUpFounding: Bool
 
@@ -40,7 +45,58 @@ struct ClusterStart {
                 throw Failure(.failure, "\(error)")
             }
         }
-        self.identity = founding.identity
+        guard let cluster = settings.cluster else { return nil }
+        self.cluster = cluster
+        dataDirectory = settings.data
+    }
+
+    /// The node's part of what is known now.
+    func apply(to configuration: inout NodeConfiguration) {
+        configuration.member = MemberID(founding.member)
+        configuration.clusterID = founding.clusterID
+        configuration.founders = founding.founders
+        configuration.stalenessMaxNanoseconds =
+            UInt64(cluster.stalenessMaxMilliseconds) * 1_000_000
+        cluster.apply(to: &configuration.raft)
+    }
+
+    /// The connections to the others; nothing is opened yet.
+    func peers(log: Logger) -> Peers {
+        let address = cluster.members.first { $0.name == founding.name }?.address ?? cluster.listen
+        var configuration = PeersConfiguration(
+            clusterID: founding.clusterID,
+            member: GroupMember(id: founding.member, name: founding.name, address: address),
+            group: founding.founders,
+            listen: cluster.listen,
+            tls: TLSFiles(
+                authority: cluster.authorityPath,
+                certificate: cluster.certificatePath,
+                key: cluster.keyPath
+            ),
+            dataDirectory: dataDirectory
+        )
+        configuration.electionTimeoutNanoseconds =
+            UInt64(cluster.electionTimeoutMilliseconds) * 1_000_000
+        return Peers(configuration, log: log)
+    }
+
+    /// Joins the connections to the node behind them, and opens them.
+    func start(_ peers: Peers, _ node: LocalNode) throws {
+        let host = PeerHost(
+            incarnation: founding.incarnation,
+            history: { (try? node.information().serverVersion) ?? 0 },
+            deliver: { node.deliver($0) },
+            checkpoint: { message, directory in
+                Replica.snapshotMessage(message, of: try node.checkpoint(into: directory))
+            },
+            receiveSnapshot: { node.receiveSnapshot($0, from: $1, completion: $2) },
+            answer: { node.answer($0, completion: $1) }
+        )
+        do {
+            try peers.start(host)
+        } catch {
+            throw Failure(.failure, "the connections to the group: \(error)")
+        }
     }
 
     /// After the node has opened its directory: the founding file has done its work.
@@ -57,13 +113,13 @@ struct ClusterStart {
     private static func identity(
         _ cluster: ClusterSettings,
         name: String
-    ) throws -> MemberIdentity {
+    ) throws -> ClusterIdentity {
         let path = cluster.certificatePath
         do {
             guard let bytes = try DurableFile.read(path) else {
                 throw BootstrapError.file(path: path, reason: "is not there")
             }
-            let identity = try MemberIdentity(pem: String(decoding: bytes, as: UTF8.self))
+            let identity = try ClusterIdentity(pem: String(decoding: bytes, as: UTF8.self))
             guard identity.clusterID == cluster.id, identity.name == name else {
                 throw BootstrapError.content(
                     path: path,

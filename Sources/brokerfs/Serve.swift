@@ -63,7 +63,8 @@ nonisolated func serve(_ settings: Settings) async throws {
         )
     }
     let directories = settings.mounts.map(\.directory).joined(separator: ", ")
-    ReadyNotice.send("READY=1\nSTATUS=leader, mounted on \(directories)")
+    let role = settings.cluster == nil ? "leader" : "member of a group"
+    ReadyNotice.send("READY=1\nSTATUS=\(role), mounted on \(directories)")
     await process.runUntilAsked(signals)
     ReadyNotice.send("STOPPING=1")
 }

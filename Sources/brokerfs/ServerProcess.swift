@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AdminSocket
+import Cluster
 import FSMap
 import Foundation
 import FuseMount
@@ -12,9 +13,11 @@ import UnixSignals
 
 /// One node with its mounts and its socket, from start to a clean end.
 ///
-/// Shutdown order: stop taking requests (unmount), then the socket, then the node.
+/// Shutdown order: hand the leadership over, stop taking requests (unmount), then the socket, the
+/// node, and the connections to the others.
 final class ServerProcess: Sendable {
     let node: LocalNode
+    private let peers: Peers?
     private let mounts: [Mount]
     private let admin: AdminServer
     private let log: Logger
@@ -23,17 +26,12 @@ final class ServerProcess: Sendable {
     init(_ settings: Settings, log: Logger) throws {
         self.log = log
         signal(SIGPIPE, SIG_IGN)
-        let node: LocalNode
-        do {
-            node = try LocalNode(settings.node, log: log)
-        } catch {
-            throw Failure(.failure, "\(error)")
-        }
+        let (node, peers) = try Self.node(settings, log)
         let mounts: [Mount]
         do {
             mounts = try Self.mount(node, settings, log)
         } catch {
-            node.shutdown()
+            Self.stop(node, peers)
             throw Failure(.failure, "\(error)")
         }
         self.mounts = mounts
@@ -49,10 +47,40 @@ final class ServerProcess: Sendable {
             )
         } catch {
             Mount.unmount(mounts)
-            node.shutdown()
+            Self.stop(node, peers)
             throw Failure(.failure, "the admin socket in \(settings.data): \(error)")
         }
         self.node = node
+        self.peers = peers
+    }
+
+    /// Opens the data directory, where that is allowed, and the connections to the others.
+    private static func node(_ settings: Settings, _ log: Logger) throws -> (LocalNode, Peers?) {
+        let start = try ClusterStart(settings)
+        var configuration = settings.node
+        start?.apply(to: &configuration)
+        let peers = start?.peers(log: log)
+        let node: LocalNode
+        do {
+            node = try LocalNode(configuration, links: peers, log: log)
+        } catch {
+            throw Failure(.failure, "\(error)")
+        }
+        guard let start, let peers else { return (node, nil) }
+        do {
+            // Before the first word to anybody: a directory that is lost later is not begun again.
+            try start.finish()
+            try start.start(peers, node)
+        } catch {
+            stop(node, peers)
+            throw error
+        }
+        return (node, peers)
+    }
+
+    private static func stop(_ node: LocalNode, _ peers: Peers?) {
+        node.shutdown()
+        peers?.stop()
     }
 
     /// Mounts all, or none.
@@ -65,7 +93,7 @@ final class ServerProcess: Sendable {
         var mounts: [Mount] = []
         for mount in settings.mounts {
             do throws(MountError) {
-                mounts.append(try self.mount(node, mount, settings.limits, owners, log))
+                mounts.append(try self.mount(node, mount, settings, owners, log))
             } catch {
                 Mount.unmount(mounts)
                 throw error
@@ -76,29 +104,31 @@ final class ServerProcess: Sendable {
 
     private static func mount(
         _ node: LocalNode,
-        _ settings: MountSettings,
-        _ limits: MountLimits,
+        _ mount: MountSettings,
+        _ settings: Settings,
         _ owners: Owners,
         _ log: Logger
     ) throws(MountError) -> Mount {
+        let limits = settings.limits
         var options = FileSystemOptions()
-        options.kind = settings.kind
-        options.cacheSeconds = settings.kind == .reveal ? 0 : settings.cacheSeconds
+        options.kind = mount.kind
+        options.cacheSeconds = mount.kind == .reveal ? 0 : mount.cacheSeconds
         options.version = Brokerfs.version
         options.mountedAt = Clock.wall()
         options.mountedNanoseconds = Clock.monotonicNanoseconds()
         limits.apply(to: &options)
         var mountOptions = MountOptions(
-            directory: settings.directory,
-            kind: settings.kind,
-            threads: settings.threads,
+            directory: mount.directory,
+            kind: mount.kind,
+            threads: mount.threads,
             cacheSeconds: options.cacheSeconds
         )
         mountOptions.changesPerSecond = limits.changesPerSecond
         mountOptions.changesBurst = limits.changesBurst
         // What is played again are changes, which only an ordinary mount takes.
-        mountOptions.inotify = limits.notifiesInotify && settings.kind == .ordinary
+        mountOptions.inotify = limits.notifiesInotify && mount.kind == .ordinary
         mountOptions.notifiedSessionsPerSecond = limits.notifiedSessionsPerSecond
+        if let cluster = settings.cluster { mountOptions.followerWrites = cluster.followerWrites }
         let files = FileSystem(owners: owners, options: options)
         return try Mount.mount(node, files: files, options: mountOptions, log: log)
     }
@@ -111,13 +141,14 @@ final class ServerProcess: Sendable {
         stop()
     }
 
-    /// Unmounts and stops the node.
+    /// Lets another lead, unmounts and stops the node.
     ///
     /// Idempotent.
     func stop() {
+        node.handOver()
         Mount.unmount(mounts)
         admin.stopListening()
-        node.shutdown()
+        Self.stop(node, peers)
         admin.close()
     }
 }

@@ -38,7 +38,7 @@ final class TemporaryDirectory {
 enum Sample {
     static let clusterID = "0e3d1c5a-8a55-4b3e-9d59-0a2f3f1c7b11"
     static let otherClusterID = "7c1f4a66-53c5-4b6b-8f5e-5d1a2b3c4d5e"
-    static let now = Date(timeIntervalSince1970: 1_795_000_000)
+    static let now = Timestamp(seconds: 1_795_000_000)
 
     static let members = [
         GroupMember(id: 1, name: "n1", address: "10.0.0.1:7701"),
@@ -46,8 +46,8 @@ enum Sample {
         GroupMember(id: 3, name: "n3", address: "[fd00::3]:7701"),
     ]
 
-    static func identity(_ member: UInt64, cluster: String = clusterID) -> MemberIdentity {
-        MemberIdentity(clusterID: cluster, member: member, name: "n\(member)")
+    static func identity(_ member: UInt64, cluster: String = clusterID) -> ClusterIdentity {
+        ClusterIdentity(clusterID: cluster, member: member, name: "n\(member)")
     }
 
     static func founding(_ member: UInt64, cluster: String = clusterID) -> Founding {

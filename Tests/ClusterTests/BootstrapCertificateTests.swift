@@ -2,6 +2,7 @@
 
 import Cluster
 import Foundation
+import Identity
 import SwiftASN1
 import Testing
 @_spi(FixedExpiryValidationTime) import X509
@@ -25,8 +26,9 @@ struct BootstrapCertificateTests {
         _ certificate: Certificate,
         by authority: CertificateAuthority,
         at time: Date
-    ) async -> Bool {
-        var verifier = Verifier(rootCertificates: CertificateStore([authority.certificate])) {
+    ) async throws -> Bool {
+        let root = try Certificate(pemEncoded: authority.encoded().certificate)
+        var verifier = Verifier(rootCertificates: CertificateStore([root])) {
             RFC5280Policy(fixedExpiryValidationTime: time)
         }
         let result = await verifier.validate(
@@ -41,12 +43,13 @@ struct BootstrapCertificateTests {
     func trust() async throws {
         let certificate = try issue(2, host: "10.0.0.2")
         let other = try CertificateAuthority(clusterID: Sample.clusterID, now: Sample.now)
+        let now = Date(timeIntervalSince1970: TimeInterval(Sample.now.seconds))
         let day: TimeInterval = 86_400
-        #expect(await isTrusted(certificate, by: authority, at: Sample.now))
-        #expect(await isTrusted(certificate, by: authority, at: Sample.now + 3649 * day))
-        #expect(await !isTrusted(certificate, by: authority, at: Sample.now + 3651 * day))
-        #expect(await !isTrusted(certificate, by: authority, at: Sample.now - day))
-        #expect(await !isTrusted(certificate, by: other, at: Sample.now))
+        #expect(try await isTrusted(certificate, by: authority, at: now))
+        #expect(try await isTrusted(certificate, by: authority, at: now + 3649 * day))
+        #expect(try await !isTrusted(certificate, by: authority, at: now + 3651 * day))
+        #expect(try await !isTrusted(certificate, by: authority, at: now - day))
+        #expect(try await !isTrusted(certificate, by: other, at: now))
     }
 
     @Test("it names member and host, and serves both ends of a connection")
@@ -56,14 +59,19 @@ struct BootstrapCertificateTests {
             ("10.0.0.2", .ipAddress(ASN1OctetString(contentBytes: [10, 0, 0, 2]))),
             (
                 "fd00::2",
-                .ipAddress(ASN1OctetString(contentBytes: [0xFD, 0] + [UInt8](repeating: 0, count: 13) + [2]))
+                .ipAddress(
+                    ASN1OctetString(
+                        contentBytes: [0xFD] + [UInt8](repeating: 0, count: 14) + [2]
+                    )
+                )
             ),
         ] {
             let certificate = try issue(2, host: host)
             let names = try #require(try certificate.extensions.subjectAlternativeNames)
             let uri = "brokerfs://\(Sample.clusterID)/2/n2"
             #expect(Array(names) == [.uniformResourceIdentifier(uri), name])
-            #expect(try MemberIdentity(certificate: certificate) == Sample.identity(2))
+            let pem = try certificate.serializeAsPEM().pemString
+            #expect(try ClusterIdentity(pem: pem) == Sample.identity(2))
             let usage = try #require(try certificate.extensions.extendedKeyUsage)
             #expect(usage.contains(.serverAuth) && usage.contains(.clientAuth))
             #expect(
@@ -92,7 +100,7 @@ struct BootstrapCertificateTests {
             certificate: pair.certificate,
             key: pair.key
         )
-        #expect(read.certificate == authority.certificate)
+        #expect(try read.encoded().certificate == pair.certificate)
         let other = try CertificateAuthority(clusterID: Sample.clusterID, now: Sample.now)
         let otherPair = try other.encoded()
         #expect(throws: BootstrapError.self) {
@@ -112,10 +120,9 @@ struct BootstrapCertificateTests {
     }
 
     @Test("the authority's own certificate names no member")
-    func authorityIsNoMember() {
-        #expect(throws: BootstrapError.self) {
-            try MemberIdentity(certificate: authority.certificate)
-        }
-        #expect(throws: BootstrapError.self) { try MemberIdentity(pem: "no PEM") }
+    func authorityIsNoMember() throws {
+        let pem = try authority.encoded().certificate
+        #expect(throws: BootstrapError.self) { try ClusterIdentity(pem: pem) }
+        #expect(throws: BootstrapError.self) { try ClusterIdentity(pem: "no PEM") }
     }
 }

@@ -40,7 +40,7 @@ struct BootstrapFolderTests {
         try folders().write(to: directory.path)
         for member in Sample.members {
             let pem = try directory.text("\(member.name)/node.pem")
-            #expect(try MemberIdentity(pem: pem) == Sample.identity(member.id))
+            #expect(try ClusterIdentity(pem: pem) == Sample.identity(member.id))
             let path = "\(directory.path)/\(member.name)/founding"
             let bytes = try #require(try DurableFile.read(path))
             let founding = try Founding(decoding: bytes, at: path)

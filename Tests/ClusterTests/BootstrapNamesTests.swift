@@ -69,26 +69,15 @@ struct BootstrapNamesTests {
         #expect(try HostPort("0.0.0.0:1", isListening: true).text == "0.0.0.0:1")
     }
 
-    @Test("an identity is written in one way only")
-    func identity() {
-        let identity = Sample.identity(2)
-        #expect(identity.uri == "brokerfs://\(Sample.clusterID)/2/n2")
-        #expect(MemberIdentity(uri: identity.uri) == identity)
-    }
-
-    @Test(
-        "what is no identity of a member is none",
-        arguments: [
-            "", "https://x", "brokerfs://", "brokerfs://\(Sample.clusterID)/2",
-            "brokerfs://\(Sample.clusterID)/0/n2", "brokerfs://\(Sample.clusterID)/+2/n2",
-            "brokerfs://\(Sample.clusterID)/02/n2", "brokerfs://\(Sample.clusterID)/2/n2/",
-            "brokerfs://\(Sample.clusterID)/2/", "brokerfs://\(Sample.clusterID)/2/n%32",
-            "brokerfs://\(Sample.clusterID.uppercased())/2/n2", "brokerfs://no-uuid/2/n2",
-            "BROKERFS://\(Sample.clusterID)/2/n2",
-            "brokerfs://\(Sample.clusterID)/99999999999999999999/n2",
-        ]
-    )
-    func noIdentity(_ uri: String) {
-        #expect(MemberIdentity(uri: uri) == nil)
+    @Test("a cluster is named by a UUID, in lower case")
+    func clusterID() throws {
+        let upper = Sample.clusterID.uppercased()
+        #expect(try ClusterIdentity.validated(clusterID: upper) == Sample.clusterID)
+        #expect(throws: BootstrapError.clusterID("x")) {
+            try ClusterIdentity.validated(clusterID: "x")
+        }
+        let drawn = ClusterIdentity.newClusterID()
+        #expect(try ClusterIdentity.validated(clusterID: drawn) == drawn)
+        #expect(ClusterIdentity.newClusterID() != drawn)
     }
 }

@@ -12,7 +12,7 @@ struct StartDecisionTests {
         record: Founding? = nil,
         log: Bool,
         founding: Founding? = nil,
-        as configured: MemberIdentity? = Sample.identity(1)
+        as configured: ClusterIdentity? = Sample.identity(1)
     ) -> StartDecision {
         StartDecision.decide(
             .init(record: record, hasMemberFile: log, founding: founding),

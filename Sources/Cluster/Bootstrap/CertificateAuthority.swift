@@ -82,7 +82,7 @@ package struct CertificateAuthority: Sendable {
 
     /// Makes a key and its certificate for a member that is reached at `host`.
     package func issue(
-        _ identity: MemberIdentity,
+        _ identity: ClusterIdentity,
         host: String,
         now: Timestamp
     ) throws(BootstrapError) -> Pair {
@@ -98,7 +98,7 @@ package struct CertificateAuthority: Sendable {
 
     /// Certifies a key that somebody else keeps.
     func issue(
-        _ identity: MemberIdentity,
+        _ identity: ClusterIdentity,
         host: String,
         publicKey: Certificate.PublicKey,
         now: Timestamp
@@ -167,31 +167,5 @@ package struct CertificateAuthority: Sendable {
 extension Timestamp {
     fileprivate var date: Date {
         Date(timeIntervalSince1970: TimeInterval(seconds) + TimeInterval(nanoseconds) / 1e9)
-    }
-}
-
-extension MemberIdentity {
-    /// Who a certificate says its owner is.
-    init(certificate: Certificate) throws(BootstrapError) {
-        let names = try CertificateAuthority.caught { () throws -> SubjectAlternativeNames? in
-            try certificate.extensions.subjectAlternativeNames
-        }
-        let identities = (names ?? SubjectAlternativeNames()).compactMap { name in
-            if case .uniformResourceIdentifier(let uri) = name { uri } else { nil }
-        }
-        guard identities.count == 1, let identity = MemberIdentity(uri: identities[0]) else {
-            throw .certificate(reason: "it does not say which member it belongs to")
-        }
-        self = identity
-    }
-
-    /// Who a certificate says its owner is; PEM.
-    ///
-    /// Throws ``BootstrapError/certificate(reason:)`` where it does not say it exactly once.
-    package init(pem: String) throws(BootstrapError) {
-        let certificate = try CertificateAuthority.caught { () throws -> Certificate in
-            try Certificate(pemEncoded: pem)
-        }
-        try self.init(certificate: certificate)
     }
 }

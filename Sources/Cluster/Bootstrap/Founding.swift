@@ -34,8 +34,8 @@ package struct Founding: Equatable, Sendable {
     }
 
     /// Who the file speaks of.
-    package var identity: MemberIdentity {
-        MemberIdentity(clusterID: clusterID, member: member, name: name)
+    package var identity: ClusterIdentity {
+        ClusterIdentity(clusterID: clusterID, member: member, name: name)
     }
 
     /// Whether the member was there at the beginning, and not added later.
@@ -92,12 +92,12 @@ package struct Founding: Equatable, Sendable {
         guard text.format == Self.format else {
             throw .content(path: path, reason: "has the unknown format \(text.format)")
         }
-        let identity = MemberIdentity(
+        let identity = ClusterIdentity(
             clusterID: text.cluster,
             member: text.member,
             name: text.name
         )
-        guard MemberIdentity(uri: identity.uri) == identity, text.incarnation > 0 else {
+        guard ClusterIdentity(uri: identity.uri) == identity, text.incarnation > 0 else {
             throw .content(path: path, reason: "names no member of a cluster")
         }
         var founders: [GroupMember] = []

@@ -21,11 +21,11 @@ package enum StartDecision: Equatable, Sendable {
         /// The directory is that of a node on its own.
         case isAlone
         /// It is that of another cluster or member.
-        case otherDirectory(found: MemberIdentity, configured: MemberIdentity)
+        case otherDirectory(found: ClusterIdentity, configured: ClusterIdentity)
         /// The founding file is that of another cluster or member.
-        case otherFounding(found: MemberIdentity, configured: MemberIdentity)
+        case otherFounding(found: ClusterIdentity, configured: ClusterIdentity)
         /// Empty, or without its log, and no founding file is there.
-        case lost(MemberIdentity)
+        case lost(ClusterIdentity)
     }
 
     /// What is found.
@@ -46,7 +46,7 @@ package enum StartDecision: Equatable, Sendable {
     }
 
     /// Decides; `configured` is who the certificate says the node is, nil for a node on its own.
-    package static func decide(_ facts: Facts, configured: MemberIdentity?) -> StartDecision {
+    package static func decide(_ facts: Facts, configured: ClusterIdentity?) -> StartDecision {
         guard let configured else {
             return facts.record.map { .refuse(.needsCluster($0)) } ?? .startAlone
         }

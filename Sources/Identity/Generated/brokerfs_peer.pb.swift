@@ -1052,9 +1052,46 @@ package nonisolated struct Brokerfs_Peer_Answer: Sendable {
 
     package var count: UInt64 = 0
 
+    /// Where it stands in the log; absent for what has no place there.
+    package var receipt: Brokerfs_Peer_Answer.Receipt {
+      get {_receipt ?? Brokerfs_Peer_Answer.Receipt()}
+      set {_receipt = newValue}
+    }
+    /// Returns true if `receipt` has been explicitly set.
+    package var hasReceipt: Bool {self._receipt != nil}
+    /// Clears the value of `receipt`. Subsequent reads from it will return its default value.
+    package mutating func clearReceipt() {self._receipt = nil}
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     package init() {}
+
+    fileprivate var _receipt: Brokerfs_Peer_Answer.Receipt? = nil
+  }
+
+  package nonisolated struct Receipt: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var index: UInt64 = 0
+
+    package var term: UInt64 = 0
+
+    package var acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+      get {_acceptedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+      set {_acceptedAt = newValue}
+    }
+    /// Returns true if `acceptedAt` has been explicitly set.
+    package var hasAcceptedAt: Bool {self._acceptedAt != nil}
+    /// Clears the value of `acceptedAt`. Subsequent reads from it will return its default value.
+    package mutating func clearAcceptedAt() {self._acceptedAt = nil}
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+
+    fileprivate var _acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
   }
 
   package nonisolated struct Progress: Sendable {
@@ -2955,7 +2992,7 @@ nonisolated extension Brokerfs_Peer_Answer: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Brokerfs_Peer_Answer.Applied: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Brokerfs_Peer_Answer.protoMessageName + ".Applied"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}record_version\0\u{1}count\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}record_version\0\u{1}count\0\u{1}receipt\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2965,24 +3002,77 @@ nonisolated extension Brokerfs_Peer_Answer.Applied: SwiftProtobuf.Message, Swift
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.recordVersion) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._receipt) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.recordVersion != 0 {
       try visitor.visitSingularUInt64Field(value: self.recordVersion, fieldNumber: 1)
     }
     if self.count != 0 {
       try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 2)
     }
+    try { if let v = self._receipt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Brokerfs_Peer_Answer.Applied, rhs: Brokerfs_Peer_Answer.Applied) -> Bool {
     if lhs.recordVersion != rhs.recordVersion {return false}
     if lhs.count != rhs.count {return false}
+    if lhs._receipt != rhs._receipt {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Peer_Answer.Receipt: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Brokerfs_Peer_Answer.protoMessageName + ".Receipt"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}term\0\u{3}accepted_at\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._acceptedAt) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 1)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 2)
+    }
+    try { if let v = self._acceptedAt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Peer_Answer.Receipt, rhs: Brokerfs_Peer_Answer.Receipt) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs._acceptedAt != rhs._acceptedAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
