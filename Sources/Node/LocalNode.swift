@@ -170,7 +170,8 @@ package final class LocalNode: Sendable {
                 snapshot,
                 isMoment: true,
                 cluster: { shared.cluster },
-                events: { shared.events }
+                events: { shared.events },
+                progress: { shared.receipts.nodes(of: $0) }
             )
         } catch {
             throw .io("\(error)")

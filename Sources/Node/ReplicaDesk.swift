@@ -165,6 +165,9 @@ final class ReplicaDesk: @unchecked Sendable {
                 node.shared.forgotten.noteApplied(job.applied)
                 node.shared.record(changes)
                 publish()
+                if replica.role == .leader, effects.contains(where: \.isRevocation) {
+                    node.askForReceipts(of: job.applied)
+                }
             case .reply(let id, let result):
                 if let completion = node.shared.take(id) {
                     job.replies.append((completion, result))
@@ -294,5 +297,12 @@ final class ReplicaDesk: @unchecked Sendable {
         let directory = node.configuration.dataDirectory
         guard let free = try? PosixDisk().freeBytes(in: directory) else { return }
         node.shared.setLowOnSpace(free < node.configuration.diskReserveBytes)
+    }
+}
+
+extension Identity.Effect {
+    /// Whether somebody loses a session or an account.
+    fileprivate var isRevocation: Bool {
+        if case .recordRemoved(_, _, _, revoked: true) = self { true } else { false }
     }
 }

@@ -14,6 +14,7 @@ final class SharedState: Sendable {
 
     let observers = Mutex<[any MountObserver]>([])
     let forgotten = ForgottenWaiters()
+    let receipts = ReceiptBook()
     /// What other members said of themselves.
     let peers = Mutex<[UInt64: PeerStanding]>([:])
     private let name: String

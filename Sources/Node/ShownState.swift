@@ -27,7 +27,12 @@ final class ShownState: Sendable {
 
     init(_ store: RocksStore, shared: SharedState) {
         makeView = { store in
-            StateView(store, cluster: { shared.cluster }, events: { shared.events })
+            StateView(
+                store,
+                cluster: { shared.cluster },
+                events: { shared.events },
+                progress: { shared.receipts.nodes(of: $0) }
+            )
         }
         shown = Mutex(Shown(store: store, view: makeView(store)))
     }
