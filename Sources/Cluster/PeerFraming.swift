@@ -36,8 +36,9 @@ enum PeerFraming {
         buffer.writeBytes(bytes)
     }
 
-    static func decode(_ frame: ByteBuffer) throws(PeerCodingError) -> Brokerfs_Peer_Frame.OneOf_Kind
-    {
+    static func decode(
+        _ frame: ByteBuffer
+    ) throws(PeerCodingError) -> Brokerfs_Peer_Frame.OneOf_Kind {
         guard let frame = try? Brokerfs_Peer_Frame(serializedBytes: Array(frame.readableBytesView))
         else { throw .undecodable }
         guard let kind = frame.kind else { throw .missing("kind of frame") }

@@ -21,9 +21,10 @@ package struct PeerHost: Sendable {
     /// message and the copy went to the replica.
     package var receiveSnapshot:
         @Sendable (Raft.Message, String, @escaping @Sendable (Bool) -> Void) -> Void
-    /// Answers another member; `completion` runs at most once. Never blocks.
-    package var answer:
-        @Sendable (PeerRequest, @escaping @Sendable (PeerAnswer) -> Void) -> Void
+    /// Answers another member.
+    ///
+    /// The completion runs at most once. Never blocks.
+    package var answer: @Sendable (PeerRequest, @escaping @Sendable (PeerAnswer) -> Void) -> Void
 
     /// Joins what a node offers.
     package init(
@@ -31,9 +32,10 @@ package struct PeerHost: Sendable {
         history: @escaping @Sendable () -> UInt64,
         deliver: @escaping @Sendable (Event) -> Void,
         checkpoint: @escaping @Sendable (Raft.Message, String) throws -> Raft.Message,
-        receiveSnapshot: @escaping @Sendable (
-            Raft.Message, String, @escaping @Sendable (Bool) -> Void
-        ) -> Void,
+        receiveSnapshot:
+            @escaping @Sendable (
+                Raft.Message, String, @escaping @Sendable (Bool) -> Void
+            ) -> Void,
         answer: @escaping @Sendable (PeerRequest, @escaping @Sendable (PeerAnswer) -> Void) -> Void
     ) {
         self.incarnation = incarnation

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import Cluster
 import Foundation
 import Identity
 import NIOCore
@@ -10,6 +9,8 @@ import Replica
 import Samples
 import SwiftProtobuf
 import Testing
+
+@testable import Cluster
 
 /// What goes out comes in as it was; what nobody sends is refused and traps nowhere.
 @Suite struct CodingTests {
@@ -94,63 +95,7 @@ import Testing
 
     @Test("numbers beyond the bound, missing parts and unknown kinds are refused")
     func outOfBounds() throws {
-        let beyond = PeerBoundsForTests.countMax + 1
-        let changes: [(inout Brokerfs_Peer_Raft) -> Void] = [
-            { $0.term = beyond },
-            { $0.kind = nil },
-            { $0.preVote.index = beyond },
-            { $0.preVote.term = beyond },
-            { $0.vote = Brokerfs_Peer_Vote() },
-            { $0.heartbeat = Brokerfs_Peer_Heartbeat() },
-            { $0.heartbeatReply.stamp = Brokerfs_Peer_Stamp() },
-            { $0.heartbeat = .with { $0.stamp = .init(); $0.commit = beyond } },
-            { $0.heartbeat = .with { $0.stamp = .init(); $0.echo = .with { $0.index = 1 } } },
-            { $0.append = .with { $0.stamp = .init() } },
-            { $0.append = .with { $0.stamp = .init(); $0.previous = .init(); $0.commit = beyond } },
-            {
-                $0.append = .with {
-                    $0.stamp = .init()
-                    $0.previous = .with { $0.index = beyond - 1 }
-                    $0.entries = [.with { $0.empty = .init() }]
-                }
-            },
-            {
-                $0.append = .with {
-                    $0.stamp = .init()
-                    $0.previous = .init()
-                    $0.entries = [.with { $0.term = beyond; $0.empty = .init() }]
-                }
-            },
-            {
-                $0.append = .with {
-                    $0.stamp = .init()
-                    $0.previous = .init()
-                    $0.entries = [Brokerfs_Peer_Entry()]
-                }
-            },
-            { $0.snapshot = .with { $0.position = .init() } },
-            {
-                $0.snapshot = .with {
-                    $0.position = .init()
-                    $0.configuration = .with { $0.voters = [0] }
-                }
-            },
-            {
-                $0.snapshot = .with {
-                    $0.position = .init()
-                    $0.configuration = .with { $0.learners = Array(1...2000) }
-                }
-            },
-            { $0.appendReply = .with { $0.stamp = .init(); $0.reading = .init() } },
-            {
-                $0.appendReply = .with {
-                    $0.stamp = .init()
-                    $0.reading = .init()
-                    $0.match = beyond
-                }
-            },
-        ]
-        for (place, change) in changes.enumerated() {
+        for (place, change) in Self.malformed.enumerated() {
             var wire = Brokerfs_Peer_Raft(
                 Raft.Message(from: sender, to: own, term: 1, kind: .timeoutNow)
             )
@@ -204,7 +149,10 @@ import Testing
         #expect(buffer.readableBytes == 0)
     }
 
-    @Test("mutated and random frames never trap, and what is accepted is in bounds", arguments: 1...8)
+    @Test(
+        "mutated and random frames never trap, and what is accepted is in bounds",
+        arguments: 1...8
+    )
     func fuzz(seed: Int) throws {
         var random = RandomMessages(seed: UInt64(seed))
         var accepted = 0

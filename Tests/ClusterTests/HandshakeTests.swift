@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import Cluster
 import Identity
 import Testing
+
+@testable import Cluster
 
 /// Who may speak to whom, as values.
 @Suite struct HandshakeTests {

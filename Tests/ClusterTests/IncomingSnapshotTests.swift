@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import Cluster
 import Crypto
 import Foundation
 import Identity
 import Raft
 import Testing
+
+@testable import Cluster
 
 /// What a receiver takes of a copy, chunk by chunk.
 @Suite struct IncomingSnapshotTests {

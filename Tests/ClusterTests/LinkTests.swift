@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import Cluster
 import Foundation
 import Identity
 import Node
 import Raft
 import Synchronization
 import Testing
+
+@testable import Cluster
 
 /// Connections that end, stall and come back.
 @Suite struct LinkTests {
@@ -45,6 +46,21 @@ import Testing
         )
         #expect(try group.status(1, of: 3)?.isConnected == true)
         #expect(host.state.withLock { $0.suspected } == [MemberID(2)])
+    }
+
+    @Test("a member is found by a name, and refused there only when all its addresses refuse")
+    func names() throws {
+        let group = try TestGroup()
+        defer { group.end() }
+        for id in 1...2 as ClosedRange<UInt64> { try group.start(id) }
+        var members = group.members
+        let port = try #require(try group.peers(2).listeningPort)
+        members[1].address = "localhost:\(port)"
+        for id in 1...2 as ClosedRange<UInt64> { try group.peers(id).groupChanged(members) }
+        #expect(group.isConnected())
+        let host = try group.host(1)
+        try group.stop(2)
+        #expect(eventually { host.state.withLock { $0.suspected } == [MemberID(2)] })
     }
 
     @Test("a connection that ends while the other still listens is no evidence")
@@ -122,7 +138,9 @@ import Testing
             eventually { (try? group.status(2, of: 1)?.isConnected) == false }
         )
         #expect(
-            eventually { (try? group.status(2, of: 1)?.lastError?.contains("not in the group")) == true }
+            eventually {
+                (try? group.status(2, of: 1)?.lastError?.contains("not in the group")) == true
+            }
         )
     }
 

@@ -32,7 +32,10 @@ struct RandomMessages {
     }
 
     mutating func id() -> String {
-        String(decoding: (0...generator.below(20)).map { _ in UInt8(97 + generator.below(26)) }, as: UTF8.self)
+        String(
+            decoding: (0...generator.below(20)).map { _ in UInt8(97 + generator.below(26)) },
+            as: UTF8.self
+        )
     }
 
     mutating func position() -> LogPosition { LogPosition(index: count(), term: count()) }
@@ -103,7 +106,9 @@ struct RandomMessages {
 
     mutating func write() -> RecordWrite {
         let expected = flag() ? number() : nil
-        guard flag() else { return RecordWrite(delete: .session, id: id(), expectedVersion: expected) }
+        guard flag() else {
+            return RecordWrite(delete: .session, id: id(), expectedVersion: expected)
+        }
         var facts = RecordFacts()
         facts.userID = id()
         facts.groupIDs = [id(), id()]

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import Cluster
 import Foundation
 import Identity
 import Logging
@@ -9,6 +8,8 @@ import NIOPosix
 import NIOSSL
 import Raft
 import Synchronization
+
+@testable import Cluster
 
 /// An end of a connection that says what the test wants, and no more.
 final class RawPeer: Sendable {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import Cluster
 import Foundation
 import Identity
 import Raft
 import Testing
+
+@testable import Cluster
 
 /// Who does not belong here gets no word in, over real connections.
 @Suite struct RefusalTests {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-@testable import Cluster
 import Foundation
 import Identity
 import Raft
 import Synchronization
 import Testing
+
+@testable import Cluster
 
 /// A copy of the state travels whole, once, whatever happens to its connections.
 @Suite struct SnapshotTests {

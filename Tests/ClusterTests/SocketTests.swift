@@ -26,7 +26,9 @@ import Testing
         #expect(inherited == 0)
     }
 
-    private typealias NameCall = (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
+    private typealias NameCall = (
+        CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>
+    ) -> CInt
 
     private func port(_ descriptor: CInt, _ call: NameCall) -> Int? {
         var address = sockaddr_in()

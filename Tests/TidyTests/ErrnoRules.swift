@@ -19,6 +19,8 @@ enum ErrnoRules {
         "Sources/Log/SimulatedDisk+State.swift": "it fails as the kernel does",
         "Sources/Store/KeyValue/StoreDirectory.swift": "a full disk while syncing a name",
         "Sources/Node/DirectoryLock.swift": "a directory that is there, a lock that is taken",
+        "Sources/Cluster/PeerSockets.swift": "a connection that was refused",
+        "Sources/Cluster/SnapshotFiles.swift": "interrupted reads and writes",
         "Sources/brokerfs/Console.swift": "interrupted writes",
         "Sources/brokerfs/ExportWriter.swift": "what has gone while it was copied",
         "Sources/brokerfs/PathWatch.swift": "a path that is not there",

@@ -81,7 +81,8 @@ extension Room {
             name: "Cluster",
             imports: [
                 "Identity", "Raft", "Replica", "Node", "SwiftProtobuf", "Crypto", "X509",
-                "SwiftASN1", "Logging", "NIOCore", "NIOPosix", "NIOExtras", "NIOTLS", "NIOSSL", "Glibc",
+                "SwiftASN1", "Logging", "NIOCore", "NIOPosix", "NIOExtras", "NIOTLS", "NIOSSL",
+                "Glibc",
                 "Foundation", "Synchronization",
             ]
         ),
