@@ -9,13 +9,15 @@ import Replica
 
 /// The end of a connection that another member dialed: messages and questions come in, and only
 /// answers go out.
-final class IncomingHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class IncomingHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private enum Phase {
         /// TLS, and the hello behind it.
         case securing
         case consensus(PeerLink)
+        /// Frames go on to the handler behind this one.
+        case snapshot(PeerLink)
         case ended
     }
 
@@ -43,6 +45,7 @@ final class IncomingHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .snapshot = phase { return context.fireChannelRead(data) }
         let bytes = unwrapInboundIn(data)
         do throws(PeerCodingError) {
             switch (phase, try PeerFraming.decode(bytes)) {
@@ -74,12 +77,13 @@ final class IncomingHandler: ChannelInboundHandler, RemovableChannelHandler {
                 throw PeerRefusal(.unknownMember, "\(member.name) is not in the group")
             }
             try link.admit(incarnation: hello.incarnation)
+            try addHandlers(for: purpose, link, context)
             deadline?.cancel()
             for old in network.incoming.name(context.channel, member.id, purpose) {
                 old.close(promise: nil)
             }
-            link.incomingChanged(by: 1)
-            phase = .consensus(link)
+            if purpose == .consensus { link.incomingChanged(by: 1) }
+            phase = purpose == .consensus ? .consensus(link) : .snapshot(link)
             context.channel.write(.welcome(handshake.welcome(version: version)), limits: limits)
         } catch {
             phase = .ended
@@ -87,6 +91,22 @@ final class IncomingHandler: ChannelInboundHandler, RemovableChannelHandler {
             let channel = context.channel
             channel.write(.refusal(Brokerfs_Peer_Refusal(error)), limits: limits)
             channel.close(promise: nil)
+        }
+    }
+
+    private func addHandlers(
+        for purpose: PeerPurpose,
+        _ link: PeerLink,
+        _ context: ChannelHandlerContext
+    ) throws(PeerRefusal) {
+        guard purpose == .snapshot else { return }
+        let silence = TimeAmount.nanoseconds(limits.snapshots.stallNanoseconds)
+        do {
+            try context.pipeline.syncOperations.addHandlers([
+                IdleStateHandler(readTimeout: silence), SnapshotIncomingHandler(network, link),
+            ])
+        } catch {
+            throw PeerRefusal(.busy, "\(error)")
         }
     }
 
@@ -128,6 +148,7 @@ final class IncomingHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if case .snapshot = phase { return context.fireErrorCaught(error) }
         switch (phase, error) {
         case (.consensus, is NIOSSLError), (.consensus, is IOError), (.consensus, is ChannelError):
             // The connection is gone, which the other end explains, if anybody.

@@ -28,6 +28,7 @@ final class OutgoingHandler: ChannelInboundHandler {
     private var wasEstablished = false
     private var reason: String?
     private var deadline: Scheduled<Void>?
+    private var isReported = false
 
     init(_ link: PeerLink, number: UInt64, generation: UInt64) {
         self.link = link
@@ -117,6 +118,18 @@ final class OutgoingHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        report()
+        context.fireChannelInactive()
+    }
+
+    /// Where the connection had ended before this handler came, nothing else says so.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        report()
+    }
+
+    private func report() {
+        guard !isReported else { return }
+        isReported = true
         deadline?.cancel()
         phase = .ended
         link.ended(
@@ -124,7 +137,6 @@ final class OutgoingHandler: ChannelInboundHandler {
             wasEstablished: wasEstablished,
             error: reason ?? "the peer closed the connection"
         )
-        context.fireChannelInactive()
     }
 }
 

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Node
 import Raft
 import Synchronization
 
@@ -12,40 +13,46 @@ import Synchronization
 final class PeerNetwork: Sendable {
     let context: PeerContext
     let incoming: IncomingConnections
+    let receiver: SnapshotReceiver
+    let sender: SnapshotSender
+    private let table: LinkTable
     private let group: MultiThreadedEventLoopGroup
     private let state: Mutex<State>
 
     private struct State {
-        /// In the order of the members.
-        var links: [PeerLink] = []
-        var members: [GroupMember] = []
         var listener: (any Channel)?
-        var certificateCheck: RepeatedTask?
+        var check: RepeatedTask?
         /// Of the certificates that all connections were last renewed for.
         var generation: UInt64
-        var isClosed = false
     }
 
     init(_ context: PeerContext) {
         self.context = context
+        let table = LinkTable()
+        self.table = table
         incoming = IncomingConnections(context.limits)
+        receiver = SnapshotReceiver(context)
+        sender = SnapshotSender(context) { table.link(to: $0) }
         group = MultiThreadedEventLoopGroup(numberOfThreads: context.limits.eventLoopsCount)
         state = Mutex(State(generation: context.tls.current().generation))
     }
 
-    var members: [GroupMember] { state.withLock { $0.members } }
-    var links: [PeerLink] { state.withLock { $0.links } }
+    var members: [GroupMember] { table.members }
+    var links: [PeerLink] { table.links }
 
-    func link(to id: MemberID) -> PeerLink? {
-        state.withLock { state in state.links.first { $0.id == id } }
-    }
+    func link(to id: MemberID) -> PeerLink? { table.link(to: id) }
 
     /// Listens; others are dialed once ``change(_:)`` names them.
     func listen() throws(PeersError) {
         let text = context.configuration.listen
         guard let address = PeerAddress(text) else { throw .address(text) }
+        try receiver.start()
+        try sender.start()
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try PeerSockets.closeOnExec(channel) }
+            }
             .childChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture { try accept(channel) }
             }
@@ -58,17 +65,18 @@ final class PeerNetwork: Sendable {
         } catch {
             throw .listen(address: text, reason: "\(error)")
         }
-        let interval = TimeAmount.nanoseconds(context.limits.certificateCheckNanoseconds)
+        let interval = TimeAmount.nanoseconds(context.limits.checkNanoseconds)
         let check = group.any().scheduleRepeatedTask(initialDelay: interval, delay: interval) {
-            [weak self] _ in self?.renew()
+            [weak self] _ in self?.check()
         }
-        state.withLock { $0.certificateCheck = check }
+        state.withLock { $0.check = check }
     }
 
     /// Where it listens; the port is the kernel's choice where the configuration says 0.
     var listeningPort: Int? { state.withLock { $0.listener?.localAddress?.port } }
 
     private func accept(_ channel: any Channel) throws {
+        try PeerSockets.closeOnExec(channel)
         let contexts = context.tls.current()
         guard incoming.add(channel, generation: contexts.generation) else {
             context.refusals.note(
@@ -88,38 +96,33 @@ final class PeerNetwork: Sendable {
 
     /// Makes the links those to these members; this member itself has none.
     func change(_ members: [GroupMember]) {
-        let others = members.filter { $0.id != context.configuration.member.id }
-            .sorted { $0.id < $1.id }
-        typealias Moved = [(PeerLink, String)]
-        let (added, removed, moved) = state.withLock { state -> ([PeerLink], [PeerLink], Moved) in
-            guard !state.isClosed else { return ([], [], []) }
-            state.members = members
-            let removed = state.links.filter { link in
-                !others.contains { $0.id == link.id.rawValue && $0.name == link.member.name }
-            }
-            var links = state.links.filter { link in !removed.contains { $0 === link } }
-            let added = others.filter { member in
-                !links.contains { $0.id.rawValue == member.id }
-            }.map { PeerLink($0, context, on: group.next()) }
-            let moved = links.compactMap { link in
-                others.first { $0.id == link.id.rawValue }.map { (link, $0.address) }
-            }
-            links += added
-            state.links = links.sorted { $0.id < $1.id }
-            return (added, removed, moved)
+        let difference = table.change(members, without: context.configuration.member.id) {
+            PeerLink($0, context, on: group.next())
         }
-        for link in removed { link.close() }
-        for (link, address) in moved { link.move(to: address) }
+        for link in difference.removed { link.close() }
+        for (link, address) in difference.moved { link.move(to: address) }
         for channel in incoming.strangers(to: members) { channel.close(promise: nil) }
-        for link in added { link.dial() }
+        for link in difference.added { link.dial() }
+    }
+
+    /// What is to be done now and then.
+    private func check() {
+        renew()
+        let (members, now) = (members, Clock.monotonicNanoseconds())
+        // Removing files takes time, which event loops do not have.
+        receiver.pool.submit { [receiver, sender] state in
+            guard case .active = state else { return }
+            receiver.expire(members: members, now: now)
+            sender.expire(members: members, now: now)
+        }
     }
 
     /// Makes all connections anew where the certificates are others than before.
-    func renew() {
+    private func renew() {
         let generation = context.tls.current().generation
         let isNew = state.withLock { state in
             defer { state.generation = generation }
-            return state.generation < generation && !state.isClosed
+            return state.generation < generation
         }
         guard isNew else { return }
         for link in links { link.renew(generation: generation) }
@@ -132,15 +135,14 @@ final class PeerNetwork: Sendable {
 
     /// Ends everything; on no event loop.
     func close() {
-        let (links, listener, check) = state.withLock { state in
-            state.isClosed = true
-            defer { state.links = [] }
-            return (state.links, state.listener, state.certificateCheck)
-        }
+        let (listener, check) = state.withLock { ($0.listener, $0.check) }
         check?.cancel()
         try? listener?.close().wait()
+        let links = table.close()
+        sender.close()
         for link in links { link.close() }
         for channel in incoming.close() { channel.close(promise: nil) }
+        receiver.close()
         try? group.syncShutdownGracefully()
     }
 }

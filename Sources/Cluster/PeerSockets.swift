@@ -27,6 +27,15 @@ enum PeerSockets {
         ]
     }
 
+    /// Keeps the socket out of programs that this process starts: there a connection, or the
+    /// listening socket, would outlive the process, and nobody would be refused.
+    static func closeOnExec(_ channel: any Channel) throws {
+        let isSet = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { descriptor in fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 }
+        guard isSet == true else { throw IOError(errnoCode: errno, reason: "fcntl") }
+    }
+
     /// Whether all addresses of the host have refused: no process listens there, and the host
     /// itself said so.
     static func isRefused(_ error: any Error) -> Bool {
@@ -50,10 +59,16 @@ extension PeerContext {
         for (option, value) in PeerSockets.options(timeout: timeout) {
             bootstrap = bootstrap.channelOption(option, value: value)
         }
+        let connected: EventLoopFuture<any Channel>
         // An address needs no resolver, and no thread of one.
         if let literal = try? SocketAddress(ipAddress: address.host, port: address.port) {
-            return bootstrap.connect(to: literal)
+            connected = bootstrap.connect(to: literal)
+        } else {
+            connected = bootstrap.connect(host: address.host, port: address.port)
         }
-        return bootstrap.connect(host: address.host, port: address.port)
+        return connected.flatMapThrowing { channel in
+            try PeerSockets.closeOnExec(channel)
+            return channel
+        }
     }
 }

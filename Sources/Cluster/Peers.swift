@@ -25,6 +25,8 @@ package final class Peers: PeerLinks {
     package let configuration: PeersConfiguration
     private let log: Logger
     private let state: Mutex<State>
+    /// Held while the connections follow a change of the group, so that the newest one wins.
+    private let changing = Mutex(())
 
     /// Prepares the connections; nothing is opened yet.
     package init(_ configuration: PeersConfiguration, log: Logger) {
@@ -57,16 +59,16 @@ package final class Peers: PeerLinks {
             network.close()
             throw error
         }
-        let members = state.withLock { state -> [GroupMember]? in
-            guard case .new = state.phase else { return nil }
+        let isRunning = state.withLock { state in
+            guard case .new = state.phase else { return false }
             state.phase = .running(network)
-            return state.members
+            return true
         }
-        guard let members else {
+        guard isRunning else {
             network.close()
             throw .stopped
         }
-        network.change(members)
+        followGroup()
     }
 
     /// Ends all connections; who waits for an answer gets none.
@@ -101,6 +103,7 @@ package final class Peers: PeerLinks {
     }
 
     package func sendSnapshot(_ message: Raft.Message) {
+        network?.sender.send(message)
     }
 
     package func ask(
@@ -116,11 +119,14 @@ package final class Peers: PeerLinks {
     }
 
     package func groupChanged(_ members: [GroupMember]) {
-        let network = state.withLock { state -> PeerNetwork? in
-            state.members = members
-            if case .running(let network) = state.phase { return network }
-            return nil
+        state.withLock { $0.members = members }
+        followGroup()
+    }
+
+    private func followGroup() {
+        changing.withLock { _ in
+            let (network, members) = (network, state.withLock { $0.members })
+            network?.change(members)
         }
-        network?.change(members)
     }
 }

@@ -64,8 +64,8 @@ package struct PeerLimits: Sendable {
     package var backoffNanosecondsMin: UInt64 = 10_000_000
     /// The longest; a third of the election timeout where that is shorter.
     package var backoffNanosecondsMax: UInt64 = 100_000_000
-    /// How often the files of the certificates are looked at.
-    package var certificateCheckNanoseconds: Int64 = 5_000_000_000
+    /// How often the files of the certificates are looked at, and what is left of snapshots.
+    package var checkNanoseconds: Int64 = 5_000_000_000
     /// How long a connection that was replaced may still bring answers.
     package var drainNanoseconds: Int64 = 5_000_000_000
     package var snapshots = SnapshotLimits()

@@ -130,32 +130,7 @@ extension EventLog {
 
     private static func append(_ opening: String, _ value: String, to line: inout [UInt8]) {
         line.append(contentsOf: opening.utf8)
-        if value.utf8.contains(where: isEscaped) {
-            for byte in value.utf8 { appendEscaped(byte, to: &line) }
-        } else {
-            line.append(contentsOf: value.utf8)
-        }
+        JSONText.append(value, to: &line)
         line.append(UInt8(ascii: "\""))
-    }
-
-    private static func isEscaped(_ byte: UInt8) -> Bool {
-        byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
-    }
-
-    private static func appendEscaped(_ byte: UInt8, to line: inout [UInt8]) {
-        switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-            line.append(UInt8(ascii: "\\"))
-            line.append(byte)
-        case UInt8(ascii: "\n"): line.append(contentsOf: "\\n".utf8)
-        case UInt8(ascii: "\t"): line.append(contentsOf: "\\t".utf8)
-        case UInt8(ascii: "\r"): line.append(contentsOf: "\\r".utf8)
-        case 0..<0x20, 0x7F:
-            let digits = Array("0123456789abcdef".utf8)
-            line.append(contentsOf: "\\u00".utf8)
-            line.append(digits[Int(byte >> 4)])
-            line.append(digits[Int(byte & 15)])
-        default: line.append(byte)
-        }
     }
 }

@@ -34,9 +34,9 @@ extension FileSystem {
                 endOpen(inode, node, view: view)
             }
             if node.kind == .directory {
-                listings.append(node.forgetting(inode))
+                listings.append(.listing(directory: inode))
             } else {
-                content.append(node.forgetting(inode))
+                content.append(.content(inode: inode))
             }
         }
         return (content, [.everything] + listings)

@@ -149,6 +149,23 @@ package struct ClusterState: Equatable, Sendable {
     }
 }
 
+/// How far a node is with one change: `revocations/<index>` shows it.
+package struct NodeProgress: Equatable, Sendable {
+    /// The node's name.
+    package var node: String
+    /// When its state had the change, by its own clock; nil where that is not known.
+    package var appliedAt: Timestamp?
+    /// When no mount of it and no kernel's cache showed any more what the change took.
+    package var forgottenAt: Timestamp?
+
+    /// Makes a progress from its parts.
+    package init(node: String, appliedAt: Timestamp? = nil, forgottenAt: Timestamp? = nil) {
+        self.node = node
+        self.appliedAt = appliedAt
+        self.forgottenAt = forgottenAt
+    }
+}
+
 /// What the tree asks of the state; every call is answered from local data at once.
 ///
 /// A view is consistent in itself where it stands for a snapshot. Implementations must be usable
@@ -187,6 +204,12 @@ package protocol IdentityView: Sendable {
         after user: String?,
         limit: Int
     ) throws(ViewError) -> [String]
+
+    /// The receipt of the revocation at this index of the log; nil where none is kept.
+    func revocation(_ index: UInt64) throws(ViewError) -> Revocation?
+    /// What this node knows of where it has been applied and forgotten; it grows without anybody
+    /// being told.
+    func progress(ofRevocation index: UInt64) -> [NodeProgress]
 
     var cluster: ClusterState { get }
     /// The retained lines of `events/all.jsonl`.

@@ -43,6 +43,8 @@ extension Node {
         case .clusterNode: 44
         case .clusterNodeFile(_, let file): 45 + position(of: file)
         case .scratch: 49
+        case .revocations: 50
+        case .revocation: 51
         }
     }
 

@@ -8,8 +8,9 @@ extension Node {
     package var parent: Node {
         switch self {
         case .root, .readme, .sessions, .users, .serviceAccounts, .groups, .context, .records,
-            .events, .cluster, .scratch:
+            .events, .revocations, .cluster, .scratch:
             .root
+        case .revocation: .revocations
         case .session: .sessions
         case .user: .users
         case .userFile(let user, _), .userSessions(let user): .user(user)
@@ -44,6 +45,8 @@ extension Node {
         case .records: "records"
         case .events: "events"
         case .allEvents: "all.jsonl"
+        case .revocations: "revocations"
+        case .revocation(let index): "\(index)"
         case .cluster: "cluster"
         case .clusterNodes: "nodes"
         case .groupMembers: "members.d"
@@ -71,12 +74,12 @@ extension Node {
         switch self {
         case .root, .sessions, .users, .user, .userSessions, .serviceAccounts, .serviceAccount,
             .serviceAccountSessions, .groups, .group, .groupMembers, .groupSessions, .context,
-            .contextSource, .records, .recordType, .events, .cluster, .clusterNodes,
+            .contextSource, .records, .recordType, .events, .revocations, .cluster, .clusterNodes,
             .clusterNode:
             .directory
         case .member: .symlink
         case .readme, .session, .userFile, .serviceAccountFile, .groupFile, .contextValue,
-            .record, .allEvents, .clusterFile, .clusterNodeFile, .scratch:
+            .record, .allEvents, .revocation, .clusterFile, .clusterNodeFile, .scratch:
             .regular
         }
     }
@@ -87,7 +90,7 @@ extension Node {
         case .root:
             [
                 .readme, .sessions, .users, .serviceAccounts, .groups, .context, .records,
-                .events, .cluster,
+                .events, .revocations, .cluster,
             ]
         case .user(let user):
             UserFile.allCases.map { .userFile(user, $0) } + [.userSessions(user)]
@@ -120,6 +123,7 @@ extension Node {
         case .contextSource(let source): .contextKeys(source: source)
         case .records: .types
         case .recordType(let type): .records(type)
+        case .revocations: .revocations
         default: nil
         }
     }
@@ -137,6 +141,7 @@ extension Node {
         case .records: .recordType(RecordType(id))
         case .recordType(let type): .record(type, id)
         case .clusterNodes: .clusterNode(id)
+        case .revocations: UInt64(id).flatMap { "\($0)".isSame(as: id) ? .revocation($0) : nil }
         default: nil
         }
     }
@@ -153,7 +158,9 @@ extension Node {
     /// Whether the node changes without anybody telling: nothing of it may be cached.
     var isVolatile: Bool {
         switch self {
-        case .allEvents, .clusterFile, .clusterNodes, .clusterNode, .clusterNodeFile: true
+        case .allEvents, .revocation, .clusterFile, .clusterNodes, .clusterNode,
+            .clusterNodeFile:
+            true
         default: false
         }
     }

@@ -33,6 +33,9 @@ package enum Node: Sendable {
     case record(RecordType, String)
     case events
     case allEvents
+    case revocations
+    /// By the index of its entry in the log.
+    case revocation(UInt64)
     case cluster
     case clusterFile(ClusterFile)
     case clusterNodes
@@ -91,6 +94,8 @@ extension Node: Hashable {
         case .clusterNode(let name): (29, name, "")
         case .clusterNodeFile(let name, let file): (30, name, file.rawValue)
         case .scratch(let id): (31, "\(id)", "")
+        case .revocations: (32, "", "")
+        case .revocation(let index): (33, "\(index)", "")
         }
     }
 }

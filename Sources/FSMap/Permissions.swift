@@ -57,9 +57,10 @@ struct Permissions: Equatable {
                 (0o755, .root)
             case .sessions, .userSessions, .serviceAccountSessions, .groupSessions:
                 (0o750, .brokerRevoke)
-            case .context, .contextSource, .records, .recordType: (0o750, .brokerRead)
+            case .context, .contextSource, .records, .recordType, .revocations:
+                (0o750, .brokerRead)
             case .events: (0o750, .adm)
-            case .session, .contextValue: (0o640, .brokerRead)
+            case .session, .contextValue, .revocation: (0o640, .brokerRead)
             case .record(let type, _): (type.hasFace ? 0o440 : 0o640, .brokerRead)
             case .allEvents: (0o640, .adm)
             case .userFile(_, .record), .serviceAccountFile(_, .record), .groupFile(_, .record),

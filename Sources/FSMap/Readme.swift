@@ -20,6 +20,7 @@ enum Readme {
                 tail -F events/all.jsonl          every change, as it happens
 
             rmdir users/USER/sessions revokes all sessions of a user in one commit.
+            revocations/INDEX says what was revoked when, and which nodes have forgotten it.
             echo USER >> groups/GROUP/members adds a member. cat cluster/leader names the node
             whose mount is writable. Ids are escaped in names: %20 is a space.
 

@@ -4,7 +4,7 @@ import Identity
 
 /// What is told of `cluster/` when the node's place in it changes.
 extension Replay {
-    /// Each change once, files before directories; nothing of the counters.
+    /// Each change once; nothing of the counters.
     package static func replays(
         from before: ClusterState,
         to after: ClusterState

@@ -230,6 +230,7 @@ extension Touch {
         case .groups: [.groups]
         case .contextSources: [.context]
         case .contextKeys(let source): [.contextSource(source)]
+        case .revocations: [.revocations]
         case .records(let type):
             switch type {
             case .session: [.recordType(type), .sessions]

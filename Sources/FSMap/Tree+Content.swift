@@ -146,6 +146,7 @@ extension Tree {
         case .groupFile(let group, _):
             guard let stored = try stored(.directoryGroup, group, in: view) else { return [] }
             return Self.line((try? DirectoryGroup(payload: stored.record.payload).name) ?? "")
+        case .revocation(let index): return try receipt(index, in: view)
         case .clusterFile, .clusterNodeFile: return Self.clusterBytes(of: node, view.cluster) ?? []
         default: return []
         }

@@ -71,7 +71,7 @@ struct Tree: Sendable {
     ) throws(FSError) -> Presence? {
         switch node {
         case .root, .readme, .sessions, .users, .serviceAccounts, .groups, .context, .records,
-            .events, .cluster, .clusterNodes:
+            .events, .revocations, .cluster, .clusterNodes:
             return try fixed(node, in: view)
         case .session(let id): return try session(id, in: view)
         case .user, .userFile, .userSessions: return try principal(node, in: view)
@@ -92,6 +92,7 @@ struct Tree: Sendable {
                     second: UInt64(events.sizeBytes)
                 )
             )
+        case .revocation(let index): return try revocation(index, in: view)
         case .clusterFile, .clusterNode, .clusterNodeFile: return cluster(node, in: view)
         // Not of the tree: the mount alone knows it.
         case .scratch: return nil

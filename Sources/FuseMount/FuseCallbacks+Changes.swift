@@ -137,7 +137,8 @@ func makeDirectory(
 
 extension FuseServer {
     /// Why a name cannot be removed here and now; nil where it can.
-    fileprivate func refusal(ofRemoving name: UnsafePointer<CChar>?, in parent: UInt64) -> FSError? {
+    fileprivate func refusal(ofRemoving name: UnsafePointer<CChar>?, in parent: UInt64) -> FSError?
+    {
         guard let refusal = refusal(of: .other) else { return nil }
         guard followerWrites == .revocations, refusal == .readOnly,
             let name = name.flatMap({ String(validatingCString: $0) }),

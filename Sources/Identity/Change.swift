@@ -74,6 +74,8 @@ package enum IdentityCollection: Hashable, Sendable {
     case members(ofGroup: String)
     case contextSources
     case contextKeys(source: String)
+    /// The receipts of revocations, by their indexes in decimal digits.
+    case revocations
 
     /// Listings are the same where their owners are the same bytes.
     package static func == (left: IdentityCollection, right: IdentityCollection) -> Bool {
@@ -98,6 +100,7 @@ package enum IdentityCollection: Hashable, Sendable {
         case .members(let group): ("m", group)
         case .contextSources: ("c", "")
         case .contextKeys(let source): ("k", source)
+        case .revocations: ("v", "")
         }
     }
 }

@@ -42,6 +42,10 @@ package enum Limits {
     package static let originsMin: UInt64 = 10_000
     /// More than so many are never remembered; the oldest go first.
     package static let originsMax: UInt64 = 200_000
+    /// How long the receipt of a revocation is kept, by the history's time: a day.
+    package static let revocationRetentionSeconds: Int64 = 86_400
+    /// More receipts than so many are never kept; the oldest go first.
+    package static let revocationsMax: UInt64 = 10_000
     /// Members of the group that are known by name.
     package static let membersMax = 1000
     /// The name of a member, in bytes.

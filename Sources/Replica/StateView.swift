@@ -9,21 +9,32 @@ package final class StateView: IdentityView {
     private let reader: RecordReader
     private let currentCluster: @Sendable () -> ClusterState
     private let currentEvents: @Sendable () -> EventLog
+    private let currentProgress: @Sendable (UInt64) -> [NodeProgress]
 
     /// A view over a store or a snapshot; what is not a record is asked for when it is read.
+    ///
+    /// `progress` says which nodes have applied and forgotten what stands at an index of the log.
     package init(
         _ base: any KeyValueReader,
         isMoment: Bool = false,
         cluster: @escaping @Sendable () -> ClusterState,
-        events: @escaping @Sendable () -> EventLog
+        events: @escaping @Sendable () -> EventLog,
+        progress: @escaping @Sendable (_ index: UInt64) -> [NodeProgress] = { _ in [] }
     ) {
         reader = RecordReader(base, isMoment: isMoment)
         currentCluster = cluster
         currentEvents = events
+        currentProgress = progress
     }
 
     package var cluster: ClusterState { currentCluster() }
     package var events: EventLog { currentEvents() }
+
+    package func progress(ofRevocation index: UInt64) -> [NodeProgress] { currentProgress(index) }
+
+    package func revocation(_ index: UInt64) throws(ViewError) -> Revocation? {
+        try viewed { () throws(StoreError) in try reader.revocation(index) }
+    }
 
     package func header(
         _ type: RecordType,

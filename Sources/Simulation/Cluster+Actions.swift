@@ -145,6 +145,7 @@ extension Cluster {
             statistics.note("crash while a snapshot is installed")
             return try crash(node, isPowerCut: true, restartIn: 20 * Span.millisecond)
         }
+        makeRoom(node)
         do throws(LogError) {
             try make(next, node)
         } catch {

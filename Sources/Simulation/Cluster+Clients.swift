@@ -133,7 +133,10 @@ extension Cluster {
             }
             tell(id, .done(count: applied.count))
         case .failure(.refused(let error)): tell(id, .refused(error))
-        case .failure(.notWritable), .failure(.busy), .failure(.noSpace): tell(id, .notTaken)
+        case .failure(.noSpace):
+            statistics.note("change refused for want of room")
+            tell(id, .notTaken)
+        case .failure(.notWritable), .failure(.busy): tell(id, .notTaken)
         case .failure(.timedOut), .failure(.stopped), .failure(.io): tell(id, .unknown)
         }
     }

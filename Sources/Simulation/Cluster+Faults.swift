@@ -134,9 +134,9 @@ extension Cluster {
         nodes[node].diskFullUntil = time + length
     }
 
-    /// Somebody makes room.
-    func makeRoom() {
-        for node in nodes where node.diskFullUntil <= time { node.disk.setCapacity(1 << 30) }
+    /// Somebody has made room in time for the next write.
+    func makeRoom(_ node: Int) {
+        if nodes[node].diskFullUntil <= time { nodes[node].disk.setCapacity(1 << 30) }
     }
 
     private mutating func breakDisk(_ node: Int, _ dice: UInt64) {

@@ -110,8 +110,8 @@ extension SimulatedNode {
             state: records.metadata,
             limits: LogLimits(
                 segmentSizeBytes: options.segmentSizeBytes,
-                payloadSizeBytesMax: options.segmentSizeBytes / 2,
-                spareSegmentsMax: 1
+                payloadSizeBytesMax: options.segmentSizeBytes / 4,
+                spareSegmentsMax: options.spareSegmentsMax
             )
         )
         let recovery = try storage.recovery(over: records.metadata)

@@ -24,7 +24,9 @@ package struct WorldOptions: Sendable {
     var duration = 2 * Span.second
     var raft = Options()
     var limits = ReplicaLimits()
+    /// Small segments, and none in store, so that a full disk is noticed.
     var segmentSizeBytes = 16 << 10
+    var spareSegmentsMax = 1
     var store = StoreLimits()
     /// The visibility bound L of a mount.
     var stalenessMax = 200 * Span.millisecond
@@ -141,6 +143,8 @@ package struct WorldOptions: Sendable {
         kernelDelayMax = chance.pick(100, 3000) * Span.microsecond
         lookPercent = chance.pick(0, 10, 80)
         installCrashPercent = chance.pick(0, 20)
+        segmentSizeBytes = chance.pick(8, 16) << 10
+        spareSegmentsMax = chance.pick(0, 1)
     }
 }
 

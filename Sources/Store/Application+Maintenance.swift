@@ -118,6 +118,7 @@ extension Application {
         } catch {
             throw .store(error)
         }
+        count += try forgetReceipts(limit: recordsMax)
         return count + (try trimChanges(olderThan: changeRetentionSeconds, limit: recordsMax))
     }
 

@@ -21,7 +21,9 @@ extension Application {
                 count += 1
                 if !types.contains(record.type) { types.append(record.type) }
             } else if let old {
-                try remove(write.type, write.id, old, because: Self.removalKind(write.type))
+                let kind = Self.removalKind(write.type)
+                try remove(write.type, write.id, old, because: kind)
+                if kind == .revoke { noteDeleted(write.type, write.id) }
                 count += 1
             }
         }
@@ -32,6 +34,11 @@ extension Application {
     /// Deleting what grants access is a revocation, whoever deletes it.
     private static func removalKind(_ type: RecordType) -> Change.Kind {
         type == .session || type == .serviceAccount ? .revoke : .delete
+    }
+
+    private mutating func noteDeleted(_ type: RecordType, _ id: String) {
+        let target: RevocationTarget = type == .session ? .session(id) : .serviceAccount(id)
+        deleted = (deleted?.first ?? target, (deleted?.count ?? 0) + 1)
     }
 
     mutating func patch(_ writes: [RecordWrite], paths: [String]) throws(ApplyError) -> UInt64 {

@@ -23,6 +23,8 @@ struct Application {
     var principals: [HashedKey: PrincipalRow?] = [:]
 
     let limits: StoreLimits
+    /// The sessions and accounts that the writes of this command have deleted so far.
+    var deleted: (first: RevocationTarget, count: UInt64)?
     /// How far the revocation that is not complete has come.
     var progress: RevocationProgress?
 
@@ -94,6 +96,7 @@ struct Application {
         at position: RecordStore.Position
     ) throws(StoreError) -> Result<Applied, CommandError> {
         let before = metadata
+        deleted = nil
         do throws(ApplyError) {
             var count = try apply(kind)
             writeStatistics()
@@ -103,6 +106,7 @@ struct Application {
             } else {
                 count += metadata.stepCount
                 metadata.stepCount = 0
+                try leaveReceipt(of: kind, count: count, at: position)
             }
             return .success(applied(count: count, at: position))
         } catch {

@@ -27,6 +27,8 @@ enum Key {
         case groupMembers = 16
         case origin = 17
         case originOrder = 18
+        case revocation = 19
+        case revocationOrder = 20
     }
 
     static let metadata: [UInt8] = [Space.metadata.rawValue]
@@ -39,6 +41,15 @@ enum Key {
     /// Which origin is the `ordinal`th that is remembered: the value ends as its key does.
     static func originOrder(_ ordinal: UInt64) -> [UInt8] {
         [Space.originOrder.rawValue] + bigEndian(ordinal)
+    }
+
+    static func revocation(_ index: UInt64) -> [UInt8] {
+        [Space.revocation.rawValue] + bigEndian(index)
+    }
+
+    /// The index of the `ordinal`th receipt.
+    static func revocationOrder(_ ordinal: UInt64) -> [UInt8] {
+        [Space.revocationOrder.rawValue] + bigEndian(ordinal)
     }
 
     static func header(_ type: RecordType, _ id: String) -> [UInt8] {

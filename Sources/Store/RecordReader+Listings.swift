@@ -16,6 +16,11 @@ extension RecordReader {
         after number: UInt64,
         limit: Int
     ) throws(StoreError) -> [ListingEntry] {
+        if case .revocations = collection {
+            return try revocations(after: number, limit: limit).map {
+                ListingEntry(number: $0.receipt.index, id: "\($0.receipt.index)")
+            }
+        }
         var entries: [ListingEntry] = []
         try scan(collection, after: number, limit: limit) { number, row in
             // An id holds no NUL; what follows one is said about it.
@@ -77,6 +82,7 @@ extension RecordReader {
         case .members(let group): try memberNumber(group: group, user: id)
         case .contextSources: try statistics(of: .contextKeys(source: id))?.number
         case .contextKeys(let source): try header(.context, "\(source)/\(id)")?.number
+        case .revocations: try revocation(named: id)?.receipt.index
         }
     }
 
@@ -89,10 +95,18 @@ extension RecordReader {
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Count and size of a record type or a context source; nil where it does not exist.
+    /// Count and size of a record type or a context source, nil where it does not exist; and of the
+    /// receipts of revocations.
     package func statistics(
         of collection: IdentityCollection
     ) throws(StoreError) -> StatisticsRow? {
+        if case .revocations = collection {
+            let history = try history()
+            return StatisticsRow(
+                count: history.revocations.count,
+                modifiedAt: history.revocationsModifiedAt
+            )
+        }
         guard let bytes = try base.get(Key.statistics(collection)) else { return nil }
         return StatisticsRow(try Row.decode(Brokerfs_State_Statistics.self, bytes))
     }

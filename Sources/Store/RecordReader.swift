@@ -55,7 +55,7 @@ package struct RecordReader: Sendable {
     }
 
     /// The same without names, addresses and the cluster's id, which have a row of their own.
-    private func history() throws(StoreError) -> StoreMetadata {
+    func history() throws(StoreError) -> StoreMetadata {
         guard let bytes = try base.get(Key.metadata) else { return StoreMetadata() }
         return StoreMetadata(try Row.decode(Brokerfs_State_Metadata.self, bytes))
     }

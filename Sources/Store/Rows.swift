@@ -101,6 +101,8 @@ extension StoreMetadata {
         hasOptions = row.hasOptions_p
         origins = Ring(row.origins)
         stepCount = row.stepCount
+        revocations = Ring(row.revocations)
+        revocationsModifiedAt = Timestamp(row.revocationsModifiedAt)
         configurations = row.configurations.map(GroupConfiguration.init)
         for configuration in configurations { noteIDs(of: configuration) }
     }
@@ -117,6 +119,10 @@ extension StoreMetadata {
         row.hasOptions_p = hasOptions
         if origins != Ring() { row.origins = origins.row }
         row.stepCount = stepCount
+        if revocations != Ring() {
+            row.revocations = revocations.row
+            row.revocationsModifiedAt = revocationsModifiedAt.message
+        }
         row.configurations = configurations.map(\.row)
         return row
     }

@@ -10,6 +10,9 @@ package struct StoreLimits: Sendable {
     package var originRetentionSeconds = Limits.originRetentionSeconds
     package var originsMin = Limits.originsMin
     package var originsMax = Limits.originsMax
+    /// How long receipts of revocations are kept, and how many of them.
+    package var revocationRetentionSeconds = Limits.revocationRetentionSeconds
+    package var revocationsMax = Limits.revocationsMax
 
     /// The defaults, but for what a test has to reach.
     package init(revokedTogetherMax: Int = Limits.revokedTogetherMax) {

@@ -24,6 +24,9 @@ package struct StoreMetadata: Equatable, Sendable {
 
     /// The outcomes that are remembered by their origins, oldest first.
     var origins = Ring()
+    /// The receipts of revocations that are kept, oldest first, and when one last came or went.
+    var revocations = Ring()
+    var revocationsModifiedAt = Timestamp.epoch
     /// What the entry behind the applied index has revoked already, in its steps so far; 0 where
     /// none is in steps.
     package internal(set) var stepCount: UInt64 = 0

@@ -57,6 +57,11 @@ struct TestAuthority: Sendable {
         return (try certificate.serializeAsPEM().pemString, own.pemRepresentation)
     }
 
+    /// The bytes of a certificate in PEM.
+    static func der(_ pem: String) throws -> [UInt8] {
+        try PEMDocument(pemString: pem).derBytes
+    }
+
     /// Writes all that one member needs into a directory, over what is there.
     @discardableResult
     func write(_ identity: ClusterIdentity, to directory: String) throws -> TLSFiles {

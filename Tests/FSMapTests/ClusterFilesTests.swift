@@ -8,7 +8,8 @@ import Testing
 @Suite("cluster/") struct ClusterFilesTests {
     private var fixture = Fixture()
 
-    private func node(_ name: String, role: String = "follower", applied: UInt64 = 1) -> ClusterNode {
+    private func node(_ name: String, role: String = "follower", applied: UInt64 = 1) -> ClusterNode
+    {
         ClusterNode(name: name, address: "h:1", role: role, state: "ok", applied: applied)
     }
 
@@ -58,12 +59,27 @@ import Testing
         let before = cluster(node("n1", role: "leader"), node("n2"), node("n3"))
         #expect(told(before, before).isEmpty)
         #expect(
-            told(before, cluster(applied: 9, node("n1", role: "leader"), node("n2", applied: 9),
-                node("n3"))).isEmpty
+            told(
+                before,
+                cluster(
+                    applied: 9,
+                    node("n1", role: "leader"),
+                    node("n2", applied: 9),
+                    node("n3")
+                )
+            ).isEmpty
         )
         #expect(
-            told(before, cluster(role: "follower", term: 2, node("n1"), node("n2", role: "leader"),
-                node("n4")))
+            told(
+                before,
+                cluster(
+                    role: "follower",
+                    term: 2,
+                    node("n1"),
+                    node("n2", role: "leader"),
+                    node("n4")
+                )
+            )
                 == [
                     "changed cluster/role", "changed cluster/term", "changed cluster/writable",
                     "removed cluster/nodes/n3", "changed cluster/nodes/n1/role",

@@ -20,13 +20,21 @@ struct TreeTests {
         try fixture.putSession("s1", user: "alice")
         try fixture.putSession("s2", user: "bob")
         try fixture.putSession("s3", user: "ci")
+        try fixture.putSession("s4", user: "alice")
+        try fixture.putSession("s5", user: "alice")
+        fixture.apply(.revoke(.session("s4"), reason: "left \"us\""))
+        fixture.apply(.revoke(.session("s5"), reason: ""))
         return fixture
     }
 
     @Test(
         "directories list what the contract says",
         arguments: [
-            ("", "README sessions users service-accounts groups context records events cluster"),
+            (
+                "",
+                "README sessions users service-accounts groups context records events revocations "
+                    + "cluster"
+            ),
             ("sessions", "s1 s2 s3"), ("users", "alice bob ci"),
             ("users/alice", "user.json email name groups sessions"),
             ("users/bob", "email name groups sessions"), ("users/ci", "groups sessions"),
@@ -38,6 +46,7 @@ struct TreeTests {
             ("groups/dev/members.d", "alice bob"), ("groups/dev/sessions", "s1 s2"),
             ("context", "risk"), ("context/risk", "alice"),
             ("records/example.com%2FLock", "l%2F1"), ("events", "all.jsonl"),
+            ("revocations", "13 14"),
             ("cluster", "role leader term writable applied committed lag_ms nodes"),
             ("cluster/nodes", "n1 n%202"), ("cluster/nodes/n1", "address role state applied"),
         ]
@@ -123,7 +132,7 @@ struct TreeTests {
             ("records", 0o750, 71), ("records/example.com%2FLock/l%2F1", 0o640, 71),
             ("records/pomerium.io%2FDirectoryUser/bob", 0o440, 71), ("events", 0o750, 4),
             ("events/all.jsonl", 0o640, 4), ("cluster", 0o755, 0), ("cluster/role", 0o444, 0),
-            ("README", 0o444, 0),
+            ("README", 0o444, 0), ("revocations", 0o750, 71), ("revocations/13", 0o640, 71),
         ] as [(String, UInt32, UInt32)]
     )
     func permissions(path: String, mode: UInt32, group: UInt32) throws {

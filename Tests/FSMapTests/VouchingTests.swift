@@ -152,12 +152,16 @@ import Testing
         _ = replace(by: others + [two])
         #expect(error { _ = try fixture.text(value.handle) } == .stale)
         #expect(try fixture.find("context/s/k").inode != before.inode)
-        #expect(error { _ = try fixture.files.attributes(
-            of: before.inode,
-            handle: nil,
-            now: fixture.now,
-            view: fixture.state
-        ) } == .stale)
+        #expect(
+            error {
+                _ = try fixture.files.attributes(
+                    of: before.inode,
+                    handle: nil,
+                    now: fixture.now,
+                    view: fixture.state
+                )
+            } == .stale
+        )
         _ = fixture.files.release(value.handle)
     }
 }

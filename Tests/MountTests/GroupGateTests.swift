@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
+import FSMap
 import FuseMount
 import GroupHarness
 import Identity
@@ -167,9 +169,44 @@ import Testing
         try #require(mounted.comesTrue(leader, "ls sessions && ! test -e sessions/s1"))
     }
 
+    @Test("a kernel asks again when what it was told is as old as the bound, though nothing changed")
+    func timeouts() throws {
+        let mounted = try MountedGroup()
+        defer { mounted.end() }
+        try mounted.putSession("s1")
+        for member in mounted.members {
+            try #require(mounted.comesTrue(member, "test -e sessions/s1"))
+            let asker = try Conversation(
+                mounted,
+                member,
+                "asker-\(member)",
+                """
+                import os, time
+                time.sleep(1.2)
+                while True:
+                    os.stat("sessions/s1"), os.path.exists("sessions/none")
+                    print("asked")
+                    input()
+                    time.sleep(1.0)
+                """
+            )
+            #expect(asker.line() == "asked")
+            for _ in 0..<3 {
+                let before = try mounted.mount(member).statistics.cacheableRequests
+                asker.tell()
+                #expect(asker.line() == "asked")
+                // The way to both names, and both.
+                let after = try mounted.mount(member).statistics.cacheableRequests
+                #expect(after >= before + 3, "n\(member)")
+            }
+        }
+    }
+
     @Test("the state of a snapshot takes the place of what was shown, open files included")
     func replacement() throws {
         let mounted = try MountedGroup {
+            // Nothing but the replacement itself makes the kernel forget.
+            $0.stalenessMaxNanoseconds = 60_000_000_000
             $0.flushBytes = 4_096
             $0.replica.retainedBytesMax = 4_096
             $0.log = LogLimits(segmentSizeBytes: 65_536, payloadSizeBytesMax: 32_768)
@@ -186,21 +223,24 @@ import Testing
             follower,
             "reader",
             """
-            import errno, os
+            import errno, os, time
             def look(body):
                 try: print(body())
                 except OSError as e: print(errno.errorcode[e.errno])
+            # What changed a moment ago is not cached.
+            time.sleep(1.2)
             gone = os.open("sessions/gone", os.O_RDONLY)
             stays = os.open("sessions/stays", os.O_RDONLY)
             os.pread(gone, 1000, 0), os.pread(stays, 1000, 0), os.listdir("sessions")
             number = os.stat("sessions/stays").st_ino
+            os.stat("sessions/gone"), os.listdir("sessions")
             open("context/src/k").read()
             print("warm")
             input()
+            look(lambda: os.path.exists("sessions/gone"))
             look(lambda: os.pread(gone, 1000, 0))
             look(lambda: len(os.pread(stays, 1000, 0)) > 10)
             look(lambda: os.stat("sessions/stays").st_ino == number)
-            look(lambda: os.path.exists("sessions/gone"))
             look(lambda: "two" in open("context/src/k").read())
             look(lambda: len(os.listdir("sessions")))
             """
@@ -211,14 +251,26 @@ import Testing
         try mounted.put(.context, "src/k", #"{"text":"two"}"#)
         for number in 0..<800 { try mounted.putSession("n\(number)") }
         mounted.group.network.heal()
+        let node = try mounted.node(follower)
+        try #require(
+            mounted.group.holds {
+                (try? node.view().header(.session, "n799")) != nil
+            }
+        )
+        // A name that is not cached; what is shown of it was there before the kernel was told.
         try #require(mounted.comesTrue(follower, "test -e sessions/n799"))
+        let progress = DispatchSemaphore(value: 0)
+        node.waitUntilForgotten(node.cluster.applied, nanoseconds: 20_000_000_000) { _, _ in
+            progress.signal()
+        }
+        #expect(progress.wait(timeout: .now() + 25) == .success)
         let names = try Shell.check("ls \(mounted.node(follower).configuration.dataDirectory)")
         #expect(names.contains("state.current"), "it was a snapshot: \(names)")
         reader.tell()
+        #expect(reader.line() == "False")
         #expect(reader.line() == "EKEYREVOKED")
         #expect(reader.line() == "True")
         #expect(reader.line() == "True")
-        #expect(reader.line() == "False")
         #expect(reader.line() == "True")
         #expect(reader.line() == "801")
     }

@@ -5,6 +5,7 @@ import GroupHarness
 import Identity
 import Node
 import Raft
+import Replica
 import Testing
 
 /// What the kernel tells of `cluster/` (inotify(7), poll(2)).
@@ -91,6 +92,48 @@ import Testing
         try mounted.put(.context, "src/k", #"{"text":"two"}"#)
         mounted.group.network.heal()
         #expect(watcher.line() == "context True")
+    }
+
+    @Test("changes that are applied while nobody vouches for the state are told when somebody does")
+    func heldBack() throws {
+        let mounted = try MountedGroup()
+        defer { mounted.end() }
+        try mounted.put(.context, "src/k", #"{"text":"one"}"#)
+        let (leader, followers) = try mounted.roles()
+        let follower = try #require(followers.first)
+        try #require(mounted.comesTrue(follower, "test -e context/src/k"))
+        let watcher = try Conversation(
+            mounted,
+            follower,
+            "watcher",
+            """
+            import ctypes, os
+            libc = ctypes.CDLL(None)
+            fd = libc.inotify_init1(0)
+            assert libc.inotify_add_watch(fd, b"context/src", 0x2) >= 0
+            print("ready")
+            os.read(fd, 4096)
+            print("two" in open("context/src/k").read())
+            """
+        )
+        #expect(watcher.line() == "ready")
+        // It hears the others and they do not hear it: so it learns, and does not learn when.
+        for other in mounted.members where other != follower {
+            mounted.group.network.cut(from: follower, to: other)
+        }
+        let node = try mounted.node(follower)
+        try #require(mounted.group.holds { !node.mayShow(now: node.monotonicNanoseconds()) })
+        try mounted.put(.context, "src/k", #"{"text":"two"}"#)
+        try mounted.putSession("more")
+        let version = try mounted.node(leader).view().header(.context, "src/k")?.version
+        try #require(
+            mounted.group.holds {
+                (try? node.view().header(.context, "src/k")?.version) == version
+            }
+        )
+        #expect(!node.mayShow(now: node.monotonicNanoseconds()))
+        mounted.group.network.heal()
+        #expect(watcher.line() == "True")
     }
 
     @Test("a file of cluster/ that is open shows what is now, and wakes who polls it")

@@ -189,7 +189,10 @@ import Testing
         try mounted.sh(follower, "printf two >context/src/k && grep -q two context/src/k")
         try mounted.sh(follower, "echo bob >>groups/g/members && grep -q bob groups/g/members")
         try mounted.sh(follower, "mkdir groups/h && test -d groups/h && rmdir groups/h")
-        try mounted.sh(follower, "printf new >context/src/.t.tmp && mv context/src/.t.tmp context/src/n")
+        try mounted.sh(
+            follower,
+            "printf new >context/src/.t.tmp && mv context/src/.t.tmp context/src/n"
+        )
         try mounted.sh(follower, "grep -q new context/src/n && rm context/src/n sessions/s1")
         for member in mounted.members {
             try #require(mounted.comesTrue(member, "! test -e sessions/s1"))

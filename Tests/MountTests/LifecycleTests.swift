@@ -121,7 +121,7 @@ import Testing
         let modes = try node.sh(
             """
             stat -c '%a %n' . sessions sessions/s1 users users/alice/name groups/oncall/members \
-              context records events events/all.jsonl cluster
+              context records events events/all.jsonl revocations cluster
             """
         )
         #expect(
@@ -136,6 +136,7 @@ import Testing
                 750 records
                 750 events
                 640 events/all.jsonl
+                750 revocations
                 755 cluster
 
                 """

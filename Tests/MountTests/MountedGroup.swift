@@ -72,6 +72,8 @@ final class MountedGroup {
         return (leader, members.filter { $0 != leader })
     }
 
+    func mount(_ member: MemberID) throws -> Mount { try #require(mounts[member]) }
+
     func node(_ member: MemberID) throws -> LocalNode { try #require(group.nodes[member]) }
 
     /// Runs a command in a mount, whatever comes of it.

@@ -22,8 +22,8 @@ MILLISECOND = 1_000_000
 class Bounds:
     """How late something may be, in nanoseconds.
 
-    `visible`: L, after which no mount shows what was revoked. `names`: after a revocation has
-    returned, its other names go on the same mount; content goes before. `slack`: the kernel counts
+    `visible`: L, after which no mount shows what was revoked. `names`: after a write has
+    returned, other names and listings of the same mount follow; content goes before. `slack`: the kernel counts
     its timeouts in ticks. A reader's call begins after the moment that counts, so how late a
     thread is scheduled never makes a violation.
     """
@@ -164,8 +164,11 @@ def _grace(sight, revocation, bounds):
     return bounds.names
 
 
-def check_backwards(history):
-    """What a mount has shown, or acknowledged, it goes on showing until somebody revokes it."""
+def check_backwards(history, bounds=Bounds()):
+    """What a mount has shown, or acknowledged, it goes on showing until somebody revokes it.
+
+    Its other names, and its place in listings, come a moment after the answer.
+    """
     attempts = history.attempts()
     first = {}
     for session in list(history.sessions.values()):
@@ -176,7 +179,7 @@ def check_backwards(history):
             first.setdefault((sight.mount, sight.id), sight.end)
     for sight in list(history.sights):
         since = first.get((sight.mount, sight.id))
-        if sight.is_seen or since is None or sight.begin <= since:
+        if sight.is_seen or since is None or sight.begin <= since + bounds.names:
             continue
         if any(each.begin <= sight.end for each in attempts.get(sight.id, ())):
             continue
@@ -301,8 +304,8 @@ def check_logs(logs, committed):
 
 def check_all(history, finals, bounds=Bounds()):
     """Every promise at once."""
-    found = [*check_revoked(history, bounds), *check_backwards(history), *check_content(history),
-             *check_terms(history)]
+    found = [*check_revoked(history, bounds), *check_backwards(history, bounds),
+             *check_content(history), *check_terms(history)]
     if finals is not None:
         found += check_finals(history, finals)
     return found

@@ -138,9 +138,10 @@ class HistoryTests(unittest.TestCase):
 
     def test_what_a_mount_has_shown_stays(self):
         self.assert_broken("time runs backwards",
-                           seen(seen(a_history(), 20, "n2"), 30, "n2", is_seen=False))
-        self.assert_broken("time runs backwards", seen(a_history(), 20, "n1", is_seen=False))
-        self.assert_kept(seen(a_history(), 20, "n2", is_seen=False))
+                           seen(seen(a_history(), 20, "n2"), 230, "n2", is_seen=False))
+        self.assert_broken("time runs backwards", seen(a_history(), 220, "n1", is_seen=False))
+        self.assert_kept(seen(a_history(), 200, "n1", is_seen=False))
+        self.assert_kept(seen(a_history(), 220, "n2", is_seen=False))
         self.assert_kept(seen(seen(revoked(a_history()), 20, "n2"), 105, "n2", is_seen=False))
 
     def test_an_attempt_to_revoke_ends_that(self):

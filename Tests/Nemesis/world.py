@@ -7,6 +7,7 @@ included; only the scratch directory is left to whoever made it (dev/nemesis.sh)
 """
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -171,12 +172,23 @@ class SmallDisk:
         run(["mount", "-o", "loop", str(image), str(directory)])
 
     def fill(self, leave_kib):
-        """Takes all room but so much."""
-        status = os.statvfs(self.directory)
-        size = status.f_bavail * status.f_frsize - (leave_kib << 10)
-        if size > 0:
-            file = os.open(self.directory / self.FILLER, os.O_WRONLY | os.O_CREAT)
-            os.posix_fallocate(file, 0, size)
+        """Takes all room but so much, whoever else takes some meanwhile."""
+        file = os.open(self.directory / self.FILLER, os.O_WRONLY | os.O_CREAT)
+        try:
+            end, step = 0, 1 << 20
+            while step >= 4096:
+                status = os.statvfs(self.directory)
+                if status.f_bavail * status.f_frsize - step < leave_kib << 10:
+                    step >>= 1
+                    continue
+                try:
+                    os.posix_fallocate(file, end, step)
+                    end += step
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    step >>= 1
+        finally:
             os.close(file)
 
     def free(self):

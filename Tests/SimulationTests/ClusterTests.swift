@@ -91,6 +91,30 @@ struct ClusterTests {
         return (cluster.diary ?? [], cluster.statistics)
     }
 
+    @Test("full disks refuse changes until somebody makes room")
+    func full() throws {
+        let span = Span.millisecond
+        var items = (0..<1000).map { number in
+            let wish = Wish.create(session: number % 24)
+            return PlanItem(at: UInt64(number) * 2 * span, step: .request(client: 0, wish))
+        }
+        for node in 0..<3 {
+            let step = PlanStep.fault(.diskFull, .node(node), length: 300 * span, dice: 0)
+            items.append(PlanItem(at: 600 * span, step: step))
+        }
+        var cluster = try Cluster(seed: 6, profile: .plain, plan: Plan(items))
+        try cluster.run()
+        #expect(cluster.statistics.counts["write without room"] ?? 0 > 0)
+        #expect(cluster.statistics.counts["change refused for want of room"] ?? 0 > 0)
+        let later = cluster.clients.operations.values.filter { operation in
+            guard case .done? = operation.answer, let at = operation.returnedAt else {
+                return false
+            }
+            return operation.calledAt > 1000 * span && at < cluster.options.duration
+        }
+        #expect(!later.isEmpty)
+    }
+
     @Test("a plan is cut down to what it takes")
     func shrinks() throws {
         // What is looked for here is no fault: that somebody reads what is in a session.

@@ -83,8 +83,7 @@ extension Room {
                 "Identity", "Raft", "Replica", "Node", "SwiftProtobuf", "Crypto", "X509",
                 "SwiftASN1", "Logging", "NIOCore", "NIOPosix", "NIOExtras", "NIOTLS", "NIOSSL", "Glibc",
                 "Foundation", "Synchronization",
-            ],
-            uncheckedCount: 1
+            ]
         ),
         Room(
             name: "brokerfs",

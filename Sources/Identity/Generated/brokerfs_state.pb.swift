@@ -317,58 +317,106 @@ package nonisolated struct Brokerfs_State_Change: Sendable {
   fileprivate var _at: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
 }
 
-package nonisolated struct Brokerfs_State_Metadata: Sendable {
+package nonisolated struct Brokerfs_State_Metadata: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var serverVersion: UInt64 = 0
+  package var serverVersion: UInt64 {
+    get {_storage._serverVersion}
+    set {_uniqueStorage()._serverVersion = newValue}
+  }
 
-  package var recordVersion: UInt64 = 0
+  package var recordVersion: UInt64 {
+    get {_storage._recordVersion}
+    set {_uniqueStorage()._recordVersion = newValue}
+  }
 
-  package var appliedIndex: UInt64 = 0
+  package var appliedIndex: UInt64 {
+    get {_storage._appliedIndex}
+    set {_uniqueStorage()._appliedIndex = newValue}
+  }
 
-  package var appliedTerm: UInt64 = 0
+  package var appliedTerm: UInt64 {
+    get {_storage._appliedTerm}
+    set {_uniqueStorage()._appliedTerm = newValue}
+  }
 
-  package var nextNumber: UInt64 = 0
+  package var nextNumber: UInt64 {
+    get {_storage._nextNumber}
+    set {_uniqueStorage()._nextNumber = newValue}
+  }
 
-  package var earliestChange: UInt64 = 0
+  package var earliestChange: UInt64 {
+    get {_storage._earliestChange}
+    set {_uniqueStorage()._earliestChange = newValue}
+  }
 
-  package var format: UInt32 = 0
+  package var format: UInt32 {
+    get {_storage._format}
+    set {_uniqueStorage()._format = newValue}
+  }
 
   package var lastAppliedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
-    get {_lastAppliedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
-    set {_lastAppliedAt = newValue}
+    get {_storage._lastAppliedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_uniqueStorage()._lastAppliedAt = newValue}
   }
   /// Returns true if `lastAppliedAt` has been explicitly set.
-  package var hasLastAppliedAt: Bool {self._lastAppliedAt != nil}
+  package var hasLastAppliedAt: Bool {_storage._lastAppliedAt != nil}
   /// Clears the value of `lastAppliedAt`. Subsequent reads from it will return its default value.
-  package mutating func clearLastAppliedAt() {self._lastAppliedAt = nil}
+  package mutating func clearLastAppliedAt() {_uniqueStorage()._lastAppliedAt = nil}
 
   /// Whether any type ever had options: a put then looks for its type's.
-  package var hasOptions_p: Bool = false
+  package var hasOptions_p: Bool {
+    get {_storage._hasOptions_p}
+    set {_uniqueStorage()._hasOptions_p = newValue}
+  }
 
   /// The newest changes of the group that are applied, oldest first; see Configuration.
-  package var configurations: [Brokerfs_State_Configuration] = []
+  package var configurations: [Brokerfs_State_Configuration] {
+    get {_storage._configurations}
+    set {_uniqueStorage()._configurations = newValue}
+  }
 
   package var origins: Brokerfs_State_Ring {
-    get {_origins ?? Brokerfs_State_Ring()}
-    set {_origins = newValue}
+    get {_storage._origins ?? Brokerfs_State_Ring()}
+    set {_uniqueStorage()._origins = newValue}
   }
   /// Returns true if `origins` has been explicitly set.
-  package var hasOrigins: Bool {self._origins != nil}
+  package var hasOrigins: Bool {_storage._origins != nil}
   /// Clears the value of `origins`. Subsequent reads from it will return its default value.
-  package mutating func clearOrigins() {self._origins = nil}
+  package mutating func clearOrigins() {_uniqueStorage()._origins = nil}
 
   /// What the steps so far of the entry behind applied_index have revoked; see Outcome.
-  package var stepCount: UInt64 = 0
+  package var stepCount: UInt64 {
+    get {_storage._stepCount}
+    set {_uniqueStorage()._stepCount = newValue}
+  }
+
+  package var revocations: Brokerfs_State_Ring {
+    get {_storage._revocations ?? Brokerfs_State_Ring()}
+    set {_uniqueStorage()._revocations = newValue}
+  }
+  /// Returns true if `revocations` has been explicitly set.
+  package var hasRevocations: Bool {_storage._revocations != nil}
+  /// Clears the value of `revocations`. Subsequent reads from it will return its default value.
+  package mutating func clearRevocations() {_uniqueStorage()._revocations = nil}
+
+  /// When a receipt of a revocation came or went.
+  package var revocationsModifiedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_storage._revocationsModifiedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_uniqueStorage()._revocationsModifiedAt = newValue}
+  }
+  /// Returns true if `revocationsModifiedAt` has been explicitly set.
+  package var hasRevocationsModifiedAt: Bool {_storage._revocationsModifiedAt != nil}
+  /// Clears the value of `revocationsModifiedAt`. Subsequent reads from it will return its default value.
+  package mutating func clearRevocationsModifiedAt() {_uniqueStorage()._revocationsModifiedAt = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _lastAppliedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
-  fileprivate var _origins: Brokerfs_State_Ring? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// The ordinals of rows of which the oldest go first: from first on, below end.
@@ -384,6 +432,78 @@ package nonisolated struct Brokerfs_State_Ring: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+}
+
+/// The receipt of a revocation; its key says the index.
+package nonisolated struct Brokerfs_State_Revocation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Absent: several records that one put deleted.
+  package var target: Brokerfs_State_Revocation.OneOf_Target? = nil
+
+  package var session: String {
+    get {
+      if case .session(let v)? = target {return v}
+      return String()
+    }
+    set {target = .session(newValue)}
+  }
+
+  package var user: String {
+    get {
+      if case .user(let v)? = target {return v}
+      return String()
+    }
+    set {target = .user(newValue)}
+  }
+
+  package var group: String {
+    get {
+      if case .group(let v)? = target {return v}
+      return String()
+    }
+    set {target = .group(newValue)}
+  }
+
+  package var serviceAccount: String {
+    get {
+      if case .serviceAccount(let v)? = target {return v}
+      return String()
+    }
+    set {target = .serviceAccount(newValue)}
+  }
+
+  package var reason: String = String()
+
+  package var count: UInt64 = 0
+
+  package var term: UInt64 = 0
+
+  package var acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_acceptedAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_acceptedAt = newValue}
+  }
+  /// Returns true if `acceptedAt` has been explicitly set.
+  package var hasAcceptedAt: Bool {self._acceptedAt != nil}
+  /// Clears the value of `acceptedAt`. Subsequent reads from it will return its default value.
+  package mutating func clearAcceptedAt() {self._acceptedAt = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// Absent: several records that one put deleted.
+  package nonisolated enum OneOf_Target: Equatable, Sendable {
+    case session(String)
+    case user(String)
+    case group(String)
+    case serviceAccount(String)
+
+  }
+
+  package init() {}
+
+  fileprivate var _acceptedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
 }
 
 /// What became of a command with an origin.
@@ -977,88 +1097,160 @@ nonisolated extension Brokerfs_State_Change.Kind: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension Brokerfs_State_Metadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Metadata"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0\u{3}has_options\0\u{1}configurations\0\u{1}origins\0\u{3}step_count\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}server_version\0\u{3}record_version\0\u{3}applied_index\0\u{3}applied_term\0\u{3}next_number\0\u{3}earliest_change\0\u{1}format\0\u{3}last_applied_at\0\u{3}has_options\0\u{1}configurations\0\u{1}origins\0\u{3}step_count\0\u{1}revocations\0\u{3}revocations_modified_at\0")
+
+  fileprivate class _StorageClass {
+    var _serverVersion: UInt64 = 0
+    var _recordVersion: UInt64 = 0
+    var _appliedIndex: UInt64 = 0
+    var _appliedTerm: UInt64 = 0
+    var _nextNumber: UInt64 = 0
+    var _earliestChange: UInt64 = 0
+    var _format: UInt32 = 0
+    var _lastAppliedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+    var _hasOptions_p: Bool = false
+    var _configurations: [Brokerfs_State_Configuration] = []
+    var _origins: Brokerfs_State_Ring? = nil
+    var _stepCount: UInt64 = 0
+    var _revocations: Brokerfs_State_Ring? = nil
+    var _revocationsModifiedAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _serverVersion = source._serverVersion
+      _recordVersion = source._recordVersion
+      _appliedIndex = source._appliedIndex
+      _appliedTerm = source._appliedTerm
+      _nextNumber = source._nextNumber
+      _earliestChange = source._earliestChange
+      _format = source._format
+      _lastAppliedAt = source._lastAppliedAt
+      _hasOptions_p = source._hasOptions_p
+      _configurations = source._configurations
+      _origins = source._origins
+      _stepCount = source._stepCount
+      _revocations = source._revocations
+      _revocationsModifiedAt = source._revocationsModifiedAt
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.serverVersion) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.recordVersion) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.appliedIndex) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.appliedTerm) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.nextNumber) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.earliestChange) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
-      case 8: try { try decoder.decodeSingularMessageField(value: &self._lastAppliedAt) }()
-      case 9: try { try decoder.decodeSingularBoolField(value: &self.hasOptions_p) }()
-      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.configurations) }()
-      case 11: try { try decoder.decodeSingularMessageField(value: &self._origins) }()
-      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.stepCount) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._serverVersion) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._recordVersion) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._appliedIndex) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._appliedTerm) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._nextNumber) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._earliestChange) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._format) }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._lastAppliedAt) }()
+        case 9: try { try decoder.decodeSingularBoolField(value: &_storage._hasOptions_p) }()
+        case 10: try { try decoder.decodeRepeatedMessageField(value: &_storage._configurations) }()
+        case 11: try { try decoder.decodeSingularMessageField(value: &_storage._origins) }()
+        case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._stepCount) }()
+        case 13: try { try decoder.decodeSingularMessageField(value: &_storage._revocations) }()
+        case 14: try { try decoder.decodeSingularMessageField(value: &_storage._revocationsModifiedAt) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.serverVersion != 0 {
-      try visitor.visitSingularUInt64Field(value: self.serverVersion, fieldNumber: 1)
-    }
-    if self.recordVersion != 0 {
-      try visitor.visitSingularUInt64Field(value: self.recordVersion, fieldNumber: 2)
-    }
-    if self.appliedIndex != 0 {
-      try visitor.visitSingularUInt64Field(value: self.appliedIndex, fieldNumber: 3)
-    }
-    if self.appliedTerm != 0 {
-      try visitor.visitSingularUInt64Field(value: self.appliedTerm, fieldNumber: 4)
-    }
-    if self.nextNumber != 0 {
-      try visitor.visitSingularUInt64Field(value: self.nextNumber, fieldNumber: 5)
-    }
-    if self.earliestChange != 0 {
-      try visitor.visitSingularUInt64Field(value: self.earliestChange, fieldNumber: 6)
-    }
-    if self.format != 0 {
-      try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 7)
-    }
-    try { if let v = self._lastAppliedAt {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
-    } }()
-    if self.hasOptions_p != false {
-      try visitor.visitSingularBoolField(value: self.hasOptions_p, fieldNumber: 9)
-    }
-    if !self.configurations.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.configurations, fieldNumber: 10)
-    }
-    try { if let v = self._origins {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    } }()
-    if self.stepCount != 0 {
-      try visitor.visitSingularUInt64Field(value: self.stepCount, fieldNumber: 12)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._serverVersion != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._serverVersion, fieldNumber: 1)
+      }
+      if _storage._recordVersion != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._recordVersion, fieldNumber: 2)
+      }
+      if _storage._appliedIndex != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._appliedIndex, fieldNumber: 3)
+      }
+      if _storage._appliedTerm != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._appliedTerm, fieldNumber: 4)
+      }
+      if _storage._nextNumber != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._nextNumber, fieldNumber: 5)
+      }
+      if _storage._earliestChange != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._earliestChange, fieldNumber: 6)
+      }
+      if _storage._format != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._format, fieldNumber: 7)
+      }
+      try { if let v = _storage._lastAppliedAt {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
+      if _storage._hasOptions_p != false {
+        try visitor.visitSingularBoolField(value: _storage._hasOptions_p, fieldNumber: 9)
+      }
+      if !_storage._configurations.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._configurations, fieldNumber: 10)
+      }
+      try { if let v = _storage._origins {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      } }()
+      if _storage._stepCount != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._stepCount, fieldNumber: 12)
+      }
+      try { if let v = _storage._revocations {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+      } }()
+      try { if let v = _storage._revocationsModifiedAt {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Brokerfs_State_Metadata, rhs: Brokerfs_State_Metadata) -> Bool {
-    if lhs.serverVersion != rhs.serverVersion {return false}
-    if lhs.recordVersion != rhs.recordVersion {return false}
-    if lhs.appliedIndex != rhs.appliedIndex {return false}
-    if lhs.appliedTerm != rhs.appliedTerm {return false}
-    if lhs.nextNumber != rhs.nextNumber {return false}
-    if lhs.earliestChange != rhs.earliestChange {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs._lastAppliedAt != rhs._lastAppliedAt {return false}
-    if lhs.hasOptions_p != rhs.hasOptions_p {return false}
-    if lhs.configurations != rhs.configurations {return false}
-    if lhs._origins != rhs._origins {return false}
-    if lhs.stepCount != rhs.stepCount {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._serverVersion != rhs_storage._serverVersion {return false}
+        if _storage._recordVersion != rhs_storage._recordVersion {return false}
+        if _storage._appliedIndex != rhs_storage._appliedIndex {return false}
+        if _storage._appliedTerm != rhs_storage._appliedTerm {return false}
+        if _storage._nextNumber != rhs_storage._nextNumber {return false}
+        if _storage._earliestChange != rhs_storage._earliestChange {return false}
+        if _storage._format != rhs_storage._format {return false}
+        if _storage._lastAppliedAt != rhs_storage._lastAppliedAt {return false}
+        if _storage._hasOptions_p != rhs_storage._hasOptions_p {return false}
+        if _storage._configurations != rhs_storage._configurations {return false}
+        if _storage._origins != rhs_storage._origins {return false}
+        if _storage._stepCount != rhs_storage._stepCount {return false}
+        if _storage._revocations != rhs_storage._revocations {return false}
+        if _storage._revocationsModifiedAt != rhs_storage._revocationsModifiedAt {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1094,6 +1286,107 @@ nonisolated extension Brokerfs_State_Ring: SwiftProtobuf.Message, SwiftProtobuf.
   package static func ==(lhs: Brokerfs_State_Ring, rhs: Brokerfs_State_Ring) -> Bool {
     if lhs.first != rhs.first {return false}
     if lhs.end != rhs.end {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_State_Revocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Revocation"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}user\0\u{1}group\0\u{3}service_account\0\u{1}reason\0\u{1}count\0\u{1}term\0\u{3}accepted_at\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.target != nil {try decoder.handleConflictingOneOf()}
+          self.target = .session(v)
+        }
+      }()
+      case 2: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.target != nil {try decoder.handleConflictingOneOf()}
+          self.target = .user(v)
+        }
+      }()
+      case 3: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.target != nil {try decoder.handleConflictingOneOf()}
+          self.target = .group(v)
+        }
+      }()
+      case 4: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.target != nil {try decoder.handleConflictingOneOf()}
+          self.target = .serviceAccount(v)
+        }
+      }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._acceptedAt) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.target {
+    case .session?: try {
+      guard case .session(let v)? = self.target else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    }()
+    case .user?: try {
+      guard case .user(let v)? = self.target else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    }()
+    case .group?: try {
+      guard case .group(let v)? = self.target else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    }()
+    case .serviceAccount?: try {
+      guard case .serviceAccount(let v)? = self.target else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
+    }()
+    case nil: break
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 6)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 7)
+    }
+    try { if let v = self._acceptedAt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_State_Revocation, rhs: Brokerfs_State_Revocation) -> Bool {
+    if lhs.target != rhs.target {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs._acceptedAt != rhs._acceptedAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

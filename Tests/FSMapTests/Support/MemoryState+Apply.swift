@@ -10,6 +10,7 @@ extension MemoryState {
         var next = self
         next.effects = []
         next.now = next.now.adding(seconds: 1)
+        next.index += 1
         do throws(CommandError) {
             try next.change(kind)
         } catch {
@@ -23,13 +24,35 @@ extension MemoryState {
         switch kind {
         case .put(let writes):
             for write in writes { try change(write) }
-        case .revoke(let target, reason: _): revoke(target)
+        case .revoke(let target, let reason):
+            let before = version
+            revoke(target)
+            leaveReceipt(target, reason, count: version - before)
         case .changeMembers(let change): changeMembers(change)
         case .deleteGroup(let group):
             changeMembers(MembershipChange(group: group, replace: true))
             remove(.directoryGroup, group)
         default: preconditionFailure("\(kind) is not a command of these tests")
         }
+    }
+
+    /// Few are kept, so that they go again.
+    private mutating func leaveReceipt(
+        _ target: RevocationTarget,
+        _ reason: String,
+        count: UInt64
+    ) {
+        let receipt = Receipt(index: index, term: 3, acceptedAt: now)
+        revocations[index] = Revocation(
+            receipt: receipt,
+            target: target,
+            reason: reason,
+            count: count
+        )
+        list(.revocations, "\(index)", number: index)
+        guard revocations.count > 5, let oldest = revocations.keys.min() else { return }
+        revocations[oldest] = nil
+        unlist(.revocations, "\(oldest)")
     }
 
     private mutating func change(_ write: RecordWrite) throws(CommandError) {

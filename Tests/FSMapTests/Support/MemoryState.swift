@@ -35,6 +35,10 @@ struct MemoryState: IdentityView {
     var listings: [Bytes: Listing] = [:]
     var principals: [Bytes: Principal] = [:]
     var groups: [Bytes: Group] = [:]
+    var revocations: [UInt64: Revocation] = [:]
+    var progress: [UInt64: [NodeProgress]] = [:]
+    /// The index of the last command.
+    var index: UInt64 = 0
     var log = EventLog(bytesMax: 4096)
     var cluster = ClusterState(
         role: "leader",
@@ -79,6 +83,7 @@ struct MemoryState: IdentityView {
         case .groups: Array("groups".utf8)
         case .sessions(let user): Array("sessions\0\(user)".utf8)
         case .members(let group): Array("members\0\(group)".utf8)
+        case .revocations: Array("revocations".utf8)
         case .contextSources: Array("sources".utf8)
         case .contextKeys(let source): Array("keys\0\(source)".utf8)
         }
@@ -201,6 +206,10 @@ struct MemoryState: IdentityView {
             .prefix(limit)
             .map { String(decoding: $0, as: UTF8.self) }
     }
+
+    func revocation(_ index: UInt64) -> Revocation? { revocations[index] }
+
+    func progress(ofRevocation index: UInt64) -> [NodeProgress] { progress[index] ?? [] }
 
     var events: EventLog { log }
 }

@@ -105,6 +105,7 @@ struct Traffic {
             ["context", pick(Self.sources), FileName.encode(pick(Self.keys))],
             ["records", FileName.encode(type.url), FileName.encode(pick(Self.keys + Self.users))],
             ["records", FileName.encode(RecordType.session.url), session()],
+            ["revocations", "\(Int.random(in: 1...400, using: &random))"],
         ]
         let path = pick(paths)
         return chance(75)

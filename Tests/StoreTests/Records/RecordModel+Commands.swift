@@ -9,7 +9,10 @@ extension RecordModel {
         switch kind {
         case .put(let writes): return try putAll(writes)
         case .patch(let writes, let paths): return try patchAll(writes, paths)
-        case .revoke(let target, let reason): return try revoke(target, reason)
+        case .revoke(let target, let reason):
+            let count = try revoke(target, reason)
+            leaveReceipt(target, reason, count)
+            return count
         case .changeMembers(let change): return try changeMembers(change)
         case .deleteGroup(let group): return try deleteGroup(group)
         case .setOptions(let type, let new):
@@ -23,6 +26,17 @@ extension RecordModel {
         case .beginHistory: return 0
         case .describeMember(let member): return try describe(member)
         }
+    }
+
+    private mutating func leaveReceipt(
+        _ target: RevocationTarget?,
+        _ reason: String,
+        _ count: UInt64
+    ) {
+        let receipt = Receipt(index: index, term: 1, acceptedAt: at)
+        revocations.append(
+            Revocation(receipt: receipt, target: target, reason: reason, count: count)
+        )
     }
 
     private mutating func describe(_ member: GroupMember) throws(CommandError) -> UInt64 {
@@ -96,6 +110,7 @@ extension RecordModel {
 
     private mutating func putAll(_ writes: [RecordWrite]) throws(CommandError) -> UInt64 {
         var count: UInt64 = 0
+        var deleted: [RevocationTarget] = []
         for write in writes {
             let stored = records[Key(write.type, write.id)]?.version ?? 0
             if let expected = write.expectedVersion, expected != stored {
@@ -107,13 +122,20 @@ extension RecordModel {
                 count += 1
             } else {
                 let grants = write.type == .session || write.type == .serviceAccount
-                if remove(write.type, write.id, grants ? .revoke : .delete) { count += 1 }
+                guard remove(write.type, write.id, grants ? .revoke : .delete) else { continue }
+                count += 1
+                guard grants else { continue }
+                let isSession = write.type == .session
+                deleted.append(isSession ? .session(write.id) : .serviceAccount(write.id))
             }
         }
         var done: [RecordType] = []
         for write in writes where write.record != nil && !done.contains(write.type) {
             done.append(write.type)
             evict(write.type)
+        }
+        if !deleted.isEmpty {
+            leaveReceipt(deleted.count == 1 ? deleted[0] : nil, "", UInt64(deleted.count))
         }
         return count
     }

@@ -21,7 +21,10 @@ extension RecordModel {
             tombstones[key] = nil
             count += 1
         }
-        return count + trim(retention, limit)
+        let past = revocations.prefix { $0.receipt.acceptedAt.adding(seconds: 86_400) <= at }
+        let gone = past.prefix(limit).count
+        revocations.removeFirst(gone)
+        return count + UInt64(gone) + trim(retention, limit)
     }
 
     private mutating func drop(_ type: RecordType, _ id: String) -> Bool {

@@ -38,6 +38,9 @@ struct RecordModel {
     var recordVersion: UInt64 = 0
     var earliestChange: UInt64 = 1
     var at = Timestamp.epoch
+    /// How many commands there were, refused ones among them: the index of the last.
+    var index: UInt64 = 0
+    var revocations: [Revocation] = []
     var members: [GroupMember] = []
     var lastMemberID: UInt64 = 0
 
@@ -45,6 +48,7 @@ struct RecordModel {
     mutating func apply(_ command: Command) -> Result<UInt64, CommandError> {
         // Time never runs backwards, also where the command is refused.
         at = max(at, command.at)
+        index += 1
         var next = self
         do throws(CommandError) {
             let count = try next.run(command.kind)
@@ -95,6 +99,7 @@ struct RecordModel {
         case .groups: Universe.groups.filter(hasGroup)
         case .sessions(let user): sessions(of: user)
         case .members(let group): members(of: group)
+        case .revocations: revocations.map { "\($0.receipt.index)" }
         case .contextSources:
             Universe.sources.filter { !names(in: .contextKeys(source: $0)).isEmpty }
         case .contextKeys(let source):
@@ -124,6 +129,9 @@ struct RecordModel {
             view["change|\(change.version)"] = ViewLine.change(change)
         }
         view["metadata"] = "\(recordVersion) \(earliestChange) \(lastMemberID)"
+        for receipt in revocations {
+            view["receipt|\(receipt.receipt.index)"] = ViewLine.receipt(receipt)
+        }
         for member in members { view["member|\(member.id)"] = "\(member.name) \(member.address)" }
         viewListings(&view)
         viewRows(&view)
@@ -143,6 +151,7 @@ struct RecordModel {
             case .records(let type) where types.contains(type):
                 let bytes = sorted(type).reduce(0) { $0 + Int($1.facts.documentBytes) }
                 view["statistics|\(line(collection))"] = "\(names.count) \(bytes)"
+            case .revocations: view["statistics|\(line(collection))"] = "\(names.count) 0"
             case .contextKeys where !names.isEmpty:
                 view["statistics|\(line(collection))"] = "\(names.count) 0"
             default: break

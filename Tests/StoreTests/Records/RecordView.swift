@@ -37,7 +37,7 @@ enum Universe {
     }
 
     static var collections: [IdentityCollection] {
-        [.types, .principals, .groups, .contextSources]
+        [.types, .principals, .groups, .contextSources, .revocations]
             + types.map { .records($0) }
             + users.map { .sessions(ofUser: $0) }
             + [.sessions(ofUser: "bot")]
@@ -69,6 +69,12 @@ enum ViewLine {
         }
         return "v\(version) \(modifiedAt.text) \(plain(facts.userID)) [\(groups)] \(expires) "
             + "\(facts.documentBytes) \(record.dataTypeURL) \(record.payload.count) \(payload)"
+    }
+
+    static func receipt(_ revocation: Revocation) -> String {
+        let receipt = revocation.receipt
+        return "\(plain(revocation.target?.text ?? "-")) \(revocation.reason) "
+            + "\(revocation.count) t\(receipt.term) \(receipt.acceptedAt.text)"
     }
 
     static func change(_ change: Change) -> String {
@@ -124,6 +130,12 @@ extension RecordReader {
         let metadata = try metadata()
         view["metadata"] =
             "\(metadata.recordVersion) \(metadata.earliestChange) \(metadata.lastMemberID)"
+        for receipt in try revocations(after: 0, limit: .max) {
+            view["receipt|\(receipt.receipt.index)"] = ViewLine.receipt(receipt)
+            guard try revocation(receipt.receipt.index) == receipt else {
+                throw ListingFault(description: "receipt \(receipt.receipt.index) is two")
+            }
+        }
         for member in metadata.members {
             view["member|\(member.id)"] = "\(member.name) \(member.address)"
         }
