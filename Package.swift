@@ -208,7 +208,7 @@ if !quietOnly {
             name: "MountTests",
             dependencies: [
                 "brokerfs", "AdminSocket", "Cluster", "FuseMount", "Node", "GroupHarness", "FSMap",
-                "Replica", "Raft", "Log", "Identity", logging,
+                "Replica", "Raft", "Log", "Identity", protobuf, logging,
             ],
             swiftSettings: settings
         ),

@@ -46,11 +46,13 @@ struct GroupReport: Encodable {
 
     /// What the group can bear.
     var arithmetic: String {
-        let bears = voters - quorum
+        let bears = reachable - quorum
         let counts = "\(voters) \(voters == 1 ? "voter" : "voters"), quorum \(quorum)"
         let now = reachable == voters ? "" : ", \(reachable) reachable"
         guard reachable >= quorum else { return counts + now + ": no changes until more are" }
-        return counts + now + (bears == 0 ? ": bears no loss" : ": bears the loss of \(bears)")
+        let further = reachable == voters ? "" : "further "
+        if bears == 0 { return counts + now + ": bears no \(further)loss" }
+        return counts + now + ": bears the \(further)loss of \(bears)"
     }
 
     /// One line for each node, in columns.
