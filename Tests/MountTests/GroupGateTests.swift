@@ -113,15 +113,17 @@ import Testing
         }
     }
 
-    @Test("a follower that hears nothing refuses after the bound, warm caches or not, and recovers")
-    func cutOff() throws {
-        let mounted = try MountedGroup()
+    @Test(
+        "a follower that hears nothing refuses after the bound, warm caches or not, and recovers",
+        arguments: [MountKind.ordinary, .readOnly]
+    )
+    func cutOff(kind: MountKind) throws {
+        let mounted = try MountedGroup(kind: kind)
         defer { mounted.end() }
         try mounted.putSession("s1")
         try mounted.putSession("s2")
         try mounted.put(.directoryUser, "bob", #"{"group_ids":["g"]}"#)
-        let (leader, followers) = try mounted.roles()
-        let follower = try #require(followers.first)
+        let follower = try #require(try mounted.roles().followers.first)
         try #require(mounted.comesTrue(follower, "test -L groups/g/members.d/bob"))
         let reader = try Conversation(mounted, follower, "reader", Self.everything)
         let before = lines(reader)
@@ -132,7 +134,7 @@ import Testing
         mounted.group.network.isolate(follower)
         let node = try mounted.node(follower)
         try #require(mounted.group.holds { !node.mayShow(now: node.monotonicNanoseconds()) })
-        try mounted.sh(leader, "rm sessions/s2")
+        try mounted.change(.revoke(.session("s2"), reason: ""))
         reader.tell("closed")
         let after = lines(reader)
         #expect(after.count == 18)
@@ -169,7 +171,9 @@ import Testing
         try #require(mounted.comesTrue(leader, "ls sessions && ! test -e sessions/s1"))
     }
 
-    @Test("a kernel asks again when what it was told is as old as the bound, though nothing changed")
+    @Test(
+        "a kernel asks again when what it was told is as old as the bound, though nothing changed"
+    )
     func timeouts() throws {
         let mounted = try MountedGroup()
         defer { mounted.end() }
@@ -250,20 +254,15 @@ import Testing
         try mounted.change(.revoke(.session("gone"), reason: ""))
         try mounted.put(.context, "src/k", #"{"text":"two"}"#)
         for number in 0..<800 { try mounted.putSession("n\(number)") }
+        let index = try mounted.node(mounted.roles().leader).cluster.applied
         mounted.group.network.heal()
-        let node = try mounted.node(follower)
-        try #require(
-            mounted.group.holds {
-                (try? node.view().header(.session, "n799")) != nil
-            }
-        )
-        // A name that is not cached; what is shown of it was there before the kernel was told.
-        try #require(mounted.comesTrue(follower, "test -e sessions/n799"))
-        let progress = DispatchSemaphore(value: 0)
-        node.waitUntilForgotten(node.cluster.applied, nanoseconds: 20_000_000_000) { _, _ in
-            progress.signal()
+        // Until it is shown, and the kernel has been told.
+        let forgotten = DispatchSemaphore(value: 0)
+        try mounted.node(follower).waitUntilForgotten(index, nanoseconds: 20_000_000_000) {
+            if $1 { forgotten.signal() }
         }
-        #expect(progress.wait(timeout: .now() + 25) == .success)
+        #expect(forgotten.wait(timeout: .now() + 25) == .success)
+        try #require(mounted.comesTrue(follower, "test -e sessions/n799"))
         let names = try Shell.check("ls \(mounted.node(follower).configuration.dataDirectory)")
         #expect(names.contains("state.current"), "it was a snapshot: \(names)")
         reader.tell()

@@ -21,28 +21,34 @@ final class MountedGroup {
 
     init(
         count: Int = 3,
+        kind: MountKind = .ordinary,
         followerWrites: FollowerWrites = .refuse,
         adapt: @escaping (inout NodeConfiguration) -> Void = { _ in }
     ) throws {
         root = try MountedNode.temporaryDirectory()
         group = try MemoryGroup(count: count, adapt: adapt)
         do {
-            for member in group.nodes.keys.sorted() { try mount(member, followerWrites) }
+            for member in group.nodes.keys.sorted() { try mount(member, kind, followerWrites) }
         } catch {
             end()
             throw error
         }
     }
 
-    private func mount(_ member: MemberID, _ followerWrites: FollowerWrites) throws {
+    private func mount(
+        _ member: MemberID,
+        _ kind: MountKind,
+        _ followerWrites: FollowerWrites
+    ) throws {
         let directory = directory(of: member)
         try Shell.check("mkdir \(directory)")
         let node = try #require(group.nodes[member])
         var options = FileSystemOptions()
+        options.kind = kind
         options.mountedAt = Clock.wall()
         options.mountedNanoseconds = Clock.monotonicNanoseconds()
         let files = FileSystem(owners: .everything(user: 0, group: 0), options: options)
-        var mountOptions = MountOptions(directory: directory, threads: 2)
+        var mountOptions = MountOptions(directory: directory, kind: kind, threads: 2)
         mountOptions.followerWrites = followerWrites
         mounts[member] = try Mount.mount(
             node,
@@ -135,7 +141,7 @@ final class Conversation {
         try script.write(toFile: file, atomically: true, encoding: .utf8)
         process.executableURL = URL(fileURLWithPath: "/bin/bash")
         let directory = group.directory(of: member)
-        process.arguments = ["-c", "cd \(directory) && exec timeout 120 python3 -u \(file) 2>&1"]
+        process.arguments = ["-c", "cd \(directory) && exec timeout 60 python3 -u \(file) 2>&1"]
         process.standardInput = input
         process.standardOutput = output
         try process.run()
