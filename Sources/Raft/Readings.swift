@@ -32,7 +32,7 @@ struct Readings: Equatable, Sendable {
     }
 
     private mutating func confirm(_ quorumClock: UInt64) {
-        guard let waiting, waiting.takenAt <= quorumClock else { return }
+        guard let waiting, waiting.takenAt < quorumClock else { return }
         confirmed = waiting.reading
         self.waiting = nil
     }

@@ -156,23 +156,24 @@ struct PaperReadTests {
         #expect(rig.member.role == .leader)
     }
 
-    @Test("6.4.1: a leader without a lease vouches for no follower")
-    func echoNeedsLease() {
+    @Test("6.4: a reading goes back once a majority has answered what was sent after it came")
+    func echoIsConfirmed() {
         var rig = leader()
-        rig.tick()
-        func echoes() -> [LogIndex] {
-            rig.sent.compactMap { message in
-                if case .heartbeat(let heartbeat) = message.kind {
-                    heartbeat.echo?.index
-                } else {
-                    nil
-                }
+        func answer(_ clock: UInt64, from id: UInt64) {
+            let stamp = Stamp(round: rig.member.leadership.round, clock: rig.now)
+            let reading = Reading(run: id, clock: clock)
+            rig.receive(.heartbeatReply(.init(stamp: stamp, reading: reading)), from: id, term: 1)
+        }
+        func echoed() -> [UInt64] {
+            rig.tick()
+            return rig.sent(to: 2).compactMap { kind in
+                if case .heartbeat(let heartbeat) = kind { heartbeat.echo?.reading.clock } else { nil }
             }
         }
-        #expect(echoes() == [1])
-        rig.now += rig.member.options.leaseNanoseconds
-        rig.step(.read(RequestID(1)))
-        #expect(!rig.sent.isEmpty)
-        #expect(echoes().isEmpty)
+        #expect(echoed() != [50])
+        answer(50, from: 2)
+        #expect(echoed() != [50], "nobody has answered what was sent since")
+        answer(60, from: 2)
+        #expect(echoed() == [50])
     }
 }

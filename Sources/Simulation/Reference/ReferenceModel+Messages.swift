@@ -161,7 +161,7 @@ extension ReferenceModel {
         guard let came = member.leadership.readings.first(where: { $0.reading == reading })
         else { return false }
         // What was true once stays so, whoever has joined since.
-        return max(member.leadership.confirmed, member.answeredClock(at: step.now)) >= came.at
+        return max(member.leadership.confirmed, member.answeredClock(at: step.now)) > came.at
     }
 
     // MARK: - Owners
