@@ -94,6 +94,9 @@ extension Brokerfs_Peer_Failure.Command {
             self.bytes = UInt64(clamping: bytes)
             self.limit = UInt64(clamping: limit)
         case .undecodable(let id): (reason, self.id) = (.undecodable, id)
+        case .tooManyMembers(let limit):
+            reason = .tooManyMembers
+            self.limit = UInt64(clamping: limit)
         }
     }
 }
@@ -114,6 +117,7 @@ extension CommandError {
                 limit: Int(clamping: message.limit)
             )
         case .undecodable: self = .undecodable(id: id)
+        case .tooManyMembers: self = .tooManyMembers(limit: Int(clamping: message.limit))
         case .unspecified, .UNRECOGNIZED: throw .missing("reason")
         }
     }

@@ -46,7 +46,8 @@ extension PeerRequest {
 
     /// A command that a member may want on behalf of somebody.
     ///
-    /// A new history is begun, and the state is maintained, by a leader of its own accord.
+    /// A new history is begun, and the state is maintained, by a leader of its own accord; who is in
+    /// the group is another question.
     private static func kind(
         _ message: Brokerfs_Command_Command
     ) throws(PeerCodingError) -> Command.Kind {
@@ -66,7 +67,7 @@ extension PeerRequest {
                 }
             case .deleteGroup(let group): try RecordID.validate(group)
             case .setOptions(let type, _): try RecordID.validate(type.url)
-            case .maintain, .beginHistory: throw .undecodable(type: "command")
+            case .maintain, .beginHistory, .describeMember: throw .undecodable(type: "command")
             }
         } catch {
             throw .malformed("command")

@@ -87,7 +87,7 @@ extension Command.Kind {
             writes.reduce(0) { $0 + $1.id.utf8.count + ($1.record?.payload.count ?? 0) }
         case .changeMembers(let change):
             (change.add + change.remove).reduce(0) { $0 + $1.utf8.count }
-        case .revoke, .deleteGroup, .setOptions, .maintain, .beginHistory: 0
+        case .revoke, .deleteGroup, .setOptions, .maintain, .beginHistory, .describeMember: 0
         }
     }
 }

@@ -1201,6 +1201,7 @@ package nonisolated struct Brokerfs_Peer_Failure: Sendable {
       case expired // = 5
       case tooLarge // = 6
       case undecodable // = 7
+      case tooManyMembers // = 8
       case UNRECOGNIZED(Int)
 
       package init() {
@@ -1217,6 +1218,7 @@ package nonisolated struct Brokerfs_Peer_Failure: Sendable {
         case 5: self = .expired
         case 6: self = .tooLarge
         case 7: self = .undecodable
+        case 8: self = .tooManyMembers
         default: self = .UNRECOGNIZED(rawValue)
         }
       }
@@ -1231,6 +1233,7 @@ package nonisolated struct Brokerfs_Peer_Failure: Sendable {
         case .expired: return 5
         case .tooLarge: return 6
         case .undecodable: return 7
+        case .tooManyMembers: return 8
         case .UNRECOGNIZED(let i): return i
         }
       }
@@ -1245,6 +1248,7 @@ package nonisolated struct Brokerfs_Peer_Failure: Sendable {
         .expired,
         .tooLarge,
         .undecodable,
+        .tooManyMembers,
       ]
 
     }
@@ -3226,7 +3230,7 @@ nonisolated extension Brokerfs_Peer_Failure.Command: SwiftProtobuf.Message, Swif
 }
 
 nonisolated extension Brokerfs_Peer_Failure.Command.Reason: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}REASON_REVOKED\0\u{1}REASON_VERSION_MISMATCH\0\u{1}REASON_NOT_FOUND\0\u{1}REASON_EXISTS\0\u{1}REASON_EXPIRED\0\u{1}REASON_TOO_LARGE\0\u{1}REASON_UNDECODABLE\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}REASON_REVOKED\0\u{1}REASON_VERSION_MISMATCH\0\u{1}REASON_NOT_FOUND\0\u{1}REASON_EXISTS\0\u{1}REASON_EXPIRED\0\u{1}REASON_TOO_LARGE\0\u{1}REASON_UNDECODABLE\0\u{1}REASON_TOO_MANY_MEMBERS\0")
 }
 
 nonisolated extension Brokerfs_Peer_SnapshotFile: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
