@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import FSMap
-import Glibc
 package import Identity
 import Node
 import Synchronization
@@ -80,7 +79,7 @@ extension Mount: MountObserver {
         defer { server.gate.leave() }
         for invalidation in invalidations {
             // A kernel that knows no epoch has the names taken one by one.
-            if session.notify(invalidation) == EINVAL {
+            if !session.isUnderstood(invalidation) {
                 notifier.enqueue([invalidation])
             } else if invalidation == .everything {
                 files.forgot(invalidation)

@@ -93,6 +93,9 @@ final class Session: Sendable {
         return result == -ENOENT ? 0 : -result
     }
 
+    /// The same; false where the kernel is too old for it.
+    func isUnderstood(_ invalidation: Invalidation) -> Bool { notify(invalidation) != EINVAL }
+
     private func invalidateEntry(_ parent: UInt64, _ name: String) -> Int32 {
         fuse_lowlevel_notify_inval_entry(pointer, parent, name, name.utf8.count)
     }
