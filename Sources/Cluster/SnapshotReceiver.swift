@@ -73,7 +73,7 @@ final class SnapshotReceiver: Sendable {
         let (known, claim, old) = state.withLock { state in
             state.lastClaim += 1
             let own = state.transfers.filter { $0.sender == offer.message.from }
-            let known: IncomingSnapshot? = nil
+            let known = own.first { $0.isSame(as: offer) }
             var old = own.filter { $0 !== known }
             if known == nil, state.transfers.count - old.count >= limits.concurrentMax,
                 let idle = state.transfers.first(where: { transfer in

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import FSMap
 import Identity
+import Replica
 import Synchronization
 
 /// When each member had forgotten what a revocation took, as far as this node has asked.

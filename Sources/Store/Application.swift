@@ -65,10 +65,8 @@ struct Application {
         _ command: Command,
         at position: RecordStore.Position
     ) throws(StoreError) -> RecordStore.Outcome {
-        precondition(
-            position.index == metadata.appliedIndex + (progress == nil ? 1 : 0),
-            "commands are applied in order"
-        )
+        precondition(position.index == metadata.appliedIndex + 1, "commands are applied in order")
+        let previousTerm = metadata.appliedTerm
         metadata.appliedIndex = position.index
         metadata.appliedTerm = position.term
         metadata.lastAppliedAt = max(metadata.lastAppliedAt, command.at)
@@ -83,6 +81,10 @@ struct Application {
         let isComplete = progress == nil
         if let origin = command.origin, isComplete {
             try remember(result, of: origin, at: position)
+        }
+        if !isComplete {
+            metadata.appliedIndex -= 1
+            metadata.appliedTerm = previousTerm
         }
         return .init(result: result, effects: effects, changes: changes, isComplete: isComplete)
     }

@@ -36,8 +36,11 @@ struct ClusterSettingsTests {
         for index in settings.mounts.indices {
             settings.mounts[index].directory = folder(settings.mounts[index].directory)
         }
-        settings.cluster?.authorityPath = folder(settings.cluster?.authorityPath ?? "")
-        settings.cluster?.foundingPath = settings.cluster?.foundingPath.map(folder)
+        if var cluster = settings.cluster {
+            cluster.authorityPath = folder(cluster.authorityPath)
+            cluster.foundingPath = cluster.foundingPath.map(folder)
+            settings.cluster = cluster
+        }
         return settings
     }
 
