@@ -46,7 +46,7 @@ extension PeerRequest {
 
     /// A command that a member may want on behalf of somebody.
     ///
-    /// A new history is begun, and the state is maintained, by a leader of its own accord; who is in
+    /// A new history is begun, and the state maintained, by a leader of its own accord; who is in
     /// the group is another question.
     private static func kind(
         _ message: Brokerfs_Command_Command

@@ -58,7 +58,7 @@ extension LocalNode {
         askLeader(.transferLeadership(to: member), completion: completion)
     }
 
-    /// Asks every member how far it is, and whether its mounts have forgotten what an entry changed.
+    /// Asks every member whether its mounts have forgotten what an entry changed.
     ///
     /// `completion` runs once, when all have answered or the time is over; nil for who has not.
     package func progress(

@@ -3,8 +3,8 @@
 /// What a member's clock showed, on its way back to it as the basis of freshness.
 ///
 /// A reading goes back once a majority has answered what the leader sent after the reading came:
-/// then the leader led when it came, as with a read (thesis section 6.4). So freshness does not rest
-/// on the lease, which is worth nothing where others wrongly take the leader for dead.
+/// then the leader led when it came, as with a read (thesis section 6.4). So freshness does not
+/// rest on the lease, which is worth nothing where others wrongly take the leader for dead.
 struct Readings: Equatable, Sendable {
     private struct Waiting: Equatable {
         var reading: Reading

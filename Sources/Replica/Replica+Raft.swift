@@ -107,8 +107,8 @@ extension Replica {
     /// here; 0 where that cannot be said.
     ///
     /// A leader with nothing to apply vouches for when it sent what a majority has answered, a
-    /// follower for the moment whose reading has been at the leader and back (docs/RAFT.md); a voter
-    /// on its own for this very moment. None of it rests on the lease.
+    /// follower for the moment whose reading has been at the leader and back (docs/RAFT.md), a
+    /// voter on its own for this very moment. None of it rests on the lease.
     package func freshAsOf(now: UInt64) -> UInt64 {
         guard stopReason == nil else { return 0 }
         let isAlone = member.configuration.voters == [member.id]

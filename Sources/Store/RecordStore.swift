@@ -8,8 +8,8 @@ package import Identity
 /// the log is replayed over a state that has it already. A revocation of very many sessions is
 /// several batches, and the index is in the last: applied again, the command goes on where it
 /// was, because what it has revoked is not listed any more.
-/// INVARIANT: a command with an origin that is remembered changes nothing but the index; what became
-/// of the first one is written with its last batch.
+/// INVARIANT: a command with an origin that is remembered changes nothing but the index; what
+/// became of the first one is written with its last batch.
 /// INVARIANT: indexes are maintained from the stored old record, never from the incoming one.
 package struct RecordStore: Sendable {
     package let base: any KeyValueStore
@@ -81,8 +81,8 @@ package struct RecordStore: Sendable {
 
     /// Writes down who begins the group, durably, before the first entry; done already is done.
     ///
-    /// `members` says how the founders are called and reached, `clusterID` names the cluster; a node
-    /// of its own has neither. Throws ``StoreError`` where it cannot be written.
+    /// `members` says how the founders are called and reached, `clusterID` names the cluster; a
+    /// node of its own has neither. Throws ``StoreError`` where it cannot be written.
     package mutating func bootstrap(
         _ configuration: GroupConfiguration,
         members: [GroupMember] = [],

@@ -92,7 +92,12 @@ struct ClusterBootstrap: ParsableCommand {
             authorityKey = out + "/ca.key"
             nodes = folders.folders.compactMap { folder in
                 folder.members.first { $0.id == folder.founding.member }.map {
-                    Node(member: $0.id, name: $0.name, address: $0.address, folder: "\(out)/\($0.name)")
+                    Node(
+                        member: $0.id,
+                        name: $0.name,
+                        address: $0.address,
+                        folder: "\(out)/\($0.name)"
+                    )
                 }
             }
         }

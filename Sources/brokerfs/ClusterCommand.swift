@@ -11,8 +11,8 @@ struct ClusterCommand: AsyncParsableCommand {
         commandName: "cluster",
         abstract: "Make a cluster, and change who is in it.",
         discussion: """
-            A change works through any node; it is refused, with the numbers, where the group would \
-            lose its quorum by it. One change at a time.
+            A change works through any node; it is refused, with the numbers, where the group \
+            would lose its quorum by it. One change at a time.
             """,
         subcommands: [
             ClusterBootstrap.self, ClusterMembers.self, ClusterAdd.self, ClusterPromote.self,

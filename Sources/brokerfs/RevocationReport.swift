@@ -82,7 +82,8 @@ struct RevocationReport: Encodable {
         let missing = (nodes ?? []).filter { !$0.reached }.map(\.name)
         guard !missing.isEmpty else { return nil }
         let bound = stalenessMaxMilliseconds ?? 0
-        return "not on \(missing.joined(separator: ", ")) yet; \(missing.count == 1 ? "it" : "they")"
+        let who = missing.count == 1 ? "it" : "they"
+        return "not on \(missing.joined(separator: ", ")) yet; \(who)"
             + " may show the sessions for at most \(bound) ms more, then refuse reads until the"
             + " revocation has arrived"
     }

@@ -66,8 +66,11 @@ struct Revoke: AsyncParsableCommand {
                 report.add(try await node.ask(question).progressed)
             } catch let failure as Failure {
                 try show(report)
-                throw Failure(.partial, "revoked; where it has arrived is not known: "
-                    + failure.message)
+                throw Failure(
+                    .partial,
+                    "revoked; where it has arrived is not known: "
+                        + failure.message
+                )
             }
         }
         try show(report)

@@ -33,8 +33,9 @@ struct Settings: Sendable {
     static let keys =
         [
             "data", "node", "node.name", "mount", "mount.directory", "mount.cache_seconds",
-            "mount.threads", "permissions.read_group", "permissions.revoke_group", "permissions.audit_group",
-            "store.cache_mib", "store.disk_reserve_mib", "commit_timeout_ms", "log.level",
+            "mount.threads", "permissions.read_group", "permissions.revoke_group",
+            "permissions.audit_group", "store.cache_mib", "store.disk_reserve_mib",
+            "commit_timeout_ms", "log.level",
             "events.size_kib",
         ] + MountLimits.keys + ClusterSettings.keys
 

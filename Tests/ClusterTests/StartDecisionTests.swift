@@ -27,7 +27,7 @@ struct StartDecisionTests {
         #expect(decide(log: false) == .refuse(.lost(me)))
     }
 
-    @Test("what a crash left of the first start is ended: the founding file goes only after the log")
+    @Test("what a crash left of the first start is ended: the founding file goes after the log")
     func interrupted() {
         // Recorded, and no log yet.
         #expect(decide(record: mine, log: false, founding: mine) == .found(mine))

@@ -138,30 +138,43 @@ struct ClusterSettingsTests {
         #expect(half.contains("cluster.id"))
     }
 
-    @Test("half a section says all that is missing", arguments: [
-        ("cluster: {id: 0e3d1c5a-8a55-4b3e-9d59-0a2f3f1c7b11}", [
-            "cluster.listen", "cluster.members", "cluster.tls.ca", "cluster.tls.certificate",
-            "cluster.tls.key", "node",
-        ]),
-        ("node: n1\ncluster: {heartbeat_ms: 50}", ["cluster.id", "cluster.tls.key"]),
-        (cluster, ["node"]),
-    ])
+    @Test(
+        "half a section says all that is missing",
+        arguments: [
+            (
+                "cluster: {id: 0e3d1c5a-8a55-4b3e-9d59-0a2f3f1c7b11}",
+                [
+                    "cluster.listen", "cluster.members", "cluster.tls.ca",
+                    "cluster.tls.certificate",
+                    "cluster.tls.key", "node",
+                ]
+            ),
+            ("node: n1\ncluster: {heartbeat_ms: 50}", ["cluster.id", "cluster.tls.key"]),
+            (cluster, ["node"]),
+        ]
+    )
     func half(_ text: String, _ missing: [String]) {
         let message = refusal(text)
         #expect(message.contains("not complete"))
         for key in missing { #expect(message.contains(key), "\(message)") }
     }
 
-    @Test("a bad value is refused, and says which", arguments: [
-        ("  electon_timeout_ms: 300", "did you mean cluster.election_timeout_ms?"),
-        ("  tls.c: x", "did you mean cluster.tls.ca?"),
-        ("  election_timeout_ms: 40", "cluster.election_timeout_ms: 40 is not a number from 50"),
-        ("  election_timeout_ms: 305", "no multiple of 10"),
-        ("  heartbeat_ms: 70", "more than a fifth of cluster.election_timeout_ms"),
-        ("  heartbeat_ms: soon", "cluster.heartbeat_ms: soon is not a number"),
-        ("  max_staleness_ms: 599", "less than twice cluster.election_timeout_ms"),
-        ("  follower_writes: some", "refuse, revocations, all"),
-    ])
+    @Test(
+        "a bad value is refused, and says which",
+        arguments: [
+            ("  electon_timeout_ms: 300", "did you mean cluster.election_timeout_ms?"),
+            ("  tls.c: x", "did you mean cluster.tls.ca?"),
+            (
+                "  election_timeout_ms: 40",
+                "cluster.election_timeout_ms: 40 is not a number from 50"
+            ),
+            ("  election_timeout_ms: 305", "no multiple of 10"),
+            ("  heartbeat_ms: 70", "more than a fifth of cluster.election_timeout_ms"),
+            ("  heartbeat_ms: soon", "cluster.heartbeat_ms: soon is not a number"),
+            ("  max_staleness_ms: 599", "less than twice cluster.election_timeout_ms"),
+            ("  follower_writes: some", "refuse, revocations, all"),
+        ]
+    )
     func bad(_ line: String, _ reason: String) {
         let message = refusal(Self.whole + line + "\n")
         #expect(message.contains(reason), "\(message)")
@@ -173,12 +186,15 @@ struct ClusterSettingsTests {
         #expect(try load(Self.whole + lines).cluster?.stalenessMaxMilliseconds == 500)
     }
 
-    @Test("an id, address or list that is none is refused", arguments: [
-        ("id: 0e3d1c5a-8a55-4b3e-9d59-0a2f3f1c7b11", "id: 17", "cluster.id"),
-        ("listen: \"0.0.0.0:7701\"", "listen: everywhere", "cluster.listen"),
-        ("n3=[fd00::3]:7701", "n2=[fd00::3]:7701", "cluster.members"),
-        ("node: n1", "node: n4", "n4, is not one of n1, n2, n3"),
-    ])
+    @Test(
+        "an id, address or list that is none is refused",
+        arguments: [
+            ("id: 0e3d1c5a-8a55-4b3e-9d59-0a2f3f1c7b11", "id: 17", "cluster.id"),
+            ("listen: \"0.0.0.0:7701\"", "listen: everywhere", "cluster.listen"),
+            ("n3=[fd00::3]:7701", "n2=[fd00::3]:7701", "cluster.members"),
+            ("node: n1", "node: n4", "n4, is not one of n1, n2, n3"),
+        ]
+    )
     func replaced(_ part: String, _ other: String, _ reason: String) {
         let message = refusal(Self.whole.replacingOccurrences(of: part, with: other))
         #expect(message.contains(reason), "\(message)")

@@ -167,7 +167,8 @@ struct PaperReadTests {
         func echoed() -> [UInt64] {
             rig.tick()
             return rig.sent(to: 2).compactMap { kind in
-                if case .heartbeat(let heartbeat) = kind { heartbeat.echo?.reading.clock } else { nil }
+                guard case .heartbeat(let heartbeat) = kind else { return nil }
+                return heartbeat.echo?.reading.clock
             }
         }
         #expect(echoed() != [50])

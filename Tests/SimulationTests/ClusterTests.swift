@@ -26,14 +26,14 @@ struct ClusterTests {
             _ = try Self.run(seed)
             return
         }
-        let count = Self.environment["BROKERFS_SCHEDULES"].flatMap(UInt64.init) ?? 24
+        let count = Self.environment["BROKERFS_SCHEDULES"].flatMap(UInt64.init) ?? 48
         var all = Statistics()
         for seed in 0..<count {
             let one = try Self.run(seed)
             #expect(one.leaders > 0 && one.events > 100, "seed \(seed)")
             all.add(one)
         }
-        guard count >= 24 else { return }
+        guard count >= 48 else { return }
         for kind in FaultKind.allCases {
             #expect(all.counts["fault: \(kind)"] ?? 0 > 0, "\(kind)")
         }
@@ -91,8 +91,8 @@ struct ClusterTests {
         return (cluster.diary ?? [], cluster.statistics)
     }
 
-    @Test("full disks refuse changes until somebody makes room")
-    func full() throws {
+    @Test("full disks refuse changes until somebody makes room", arguments: UInt64(6)..<16)
+    func full(seed: UInt64) throws {
         let span = Span.millisecond
         var items = (0..<1000).map { number in
             let wish = Wish.create(session: number % 24)
@@ -102,7 +102,7 @@ struct ClusterTests {
             let step = PlanStep.fault(.diskFull, .node(node), length: 300 * span, dice: 0)
             items.append(PlanItem(at: 600 * span, step: step))
         }
-        var cluster = try Cluster(seed: 6, profile: .plain, plan: Plan(items))
+        var cluster = try Cluster(seed: seed, profile: .plain, plan: Plan(items))
         try cluster.run()
         #expect(cluster.statistics.counts["write without room"] ?? 0 > 0)
         #expect(cluster.statistics.counts["change refused for want of room"] ?? 0 > 0)

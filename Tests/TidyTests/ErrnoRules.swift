@@ -19,6 +19,7 @@ enum ErrnoRules {
         "Sources/Log/SimulatedDisk+State.swift": "it fails as the kernel does",
         "Sources/Store/KeyValue/StoreDirectory.swift": "a full disk while syncing a name",
         "Sources/Node/DirectoryLock.swift": "a directory that is there, a lock that is taken",
+        "Sources/Cluster/Bootstrap/DurableFile.swift": "files that are there or not, interrupted",
         "Sources/Cluster/PeerSockets.swift": "a connection that was refused",
         "Sources/Cluster/SnapshotFiles.swift": "interrupted reads and writes",
         "Sources/brokerfs/Console.swift": "interrupted writes",

@@ -57,7 +57,8 @@ package struct CertificateAuthority: Sendable {
     /// cluster.
     package init(clusterID: String, certificate: String, key: String) throws(BootstrapError) {
         self.clusterID = clusterID
-        let (authority, key) = try Self.caught { () throws -> (Certificate, Certificate.PrivateKey) in
+        let (authority, key) = try Self.caught {
+            () throws -> (Certificate, Certificate.PrivateKey) in
             (try Certificate(pemEncoded: certificate), try Certificate.PrivateKey(pemEncoded: key))
         }
         guard authority.publicKey == key.publicKey else {

@@ -2,8 +2,8 @@
 
 /// The founding file, the record in the data directory, and how the one becomes the other.
 ///
-/// INVARIANT: the founding file goes only after the member's file is there. A crash before leaves it
-/// where it was, and the next start begins again.
+/// INVARIANT: the founding file goes only after the member's file is there. A crash before leaves
+/// it where it was, and the next start begins again.
 package struct FoundingFile: Sendable {
     package let path: String?
     package let dataDirectory: String

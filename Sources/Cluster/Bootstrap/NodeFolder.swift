@@ -129,8 +129,8 @@ package struct NodeFolder: Sendable {
                 """
         }
         return """
-                # The authority's key: with it this node can admit others (brokerfs join). Remove the
-                # file and this line if only a machine that is offline shall be able to.
+                # The authority's key: with it this node can admit others (brokerfs join). Remove
+                # the file and this line if only a machine that is offline shall be able to.
                 ca_key: ca.key
             """
     }
