@@ -99,6 +99,9 @@ import Testing
         defer { group.end() }
         try group.settle()
         let leader = try group.leader()
+        let file = group.group.directory + "/load.jsonl"
+        try (Line.session("s1") + "\n").write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(group.run(leader, "load \(file)").output == "loaded 1 records\n")
         let cut = try #require(group.group.nodes.keys.sorted().last { $0 != leader })
         group.group.network.isolate(cut)
         let result = group.run(leader, "revoke user:alice --wait all --timeout 3")

@@ -160,8 +160,9 @@ extension ReferenceModel {
         if member.leadership.hasVouched(for: reading) { return true }
         guard let came = member.leadership.readings.first(where: { $0.reading == reading })
         else { return false }
-        // What was true once stays so, whoever has joined since.
-        return max(member.leadership.confirmed, member.answeredClock(at: step.now)) > came.at
+        // What was true once stays so, whoever has joined since. Within one reading of the clock
+        // the model does not ask what came first.
+        return max(member.leadership.confirmed, member.answeredClock(at: step.now)) >= came.at
     }
 
     // MARK: - Owners
