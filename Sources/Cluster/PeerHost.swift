@@ -8,7 +8,9 @@ package import Replica
 package struct PeerHost: Sendable {
     /// Which life of its data directory the node is; not 0.
     package var incarnation: UInt64
-    /// Names the history of the node's state; 0 while there is none. Never blocks.
+    /// Names the history of the node's state; 0 while there is none.
+    ///
+    /// Never blocks.
     package var history: @Sendable () -> UInt64
     /// Takes what happened; never blocks.
     package var deliver: @Sendable (Event) -> Void

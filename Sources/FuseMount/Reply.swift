@@ -13,7 +13,7 @@ import Identity
 /// for it, by the clock as it is then; and the kernel may believe nothing for longer.
 struct Reply: ~Copyable {
     private let request: fuse_req_t?
-    /// Whether the answer depends on the state. Not so where it tells how a change went.
+    /// Whether the answer depends on the state; not so where it tells how a change went.
     private let needsVouching: Bool
 
     /// Takes over the duty to answer.

@@ -179,7 +179,9 @@ struct Clients {
         }
     }
 
-    /// The client waits no longer; what it asked for may still happen. True where it was waiting.
+    /// The client waits no longer; what it asked for may still happen.
+    ///
+    /// True where it was waiting.
     mutating func timeOut(_ id: CallID) -> Bool {
         guard let operation = operations[id], operation.answer == nil else { return false }
         operations[id]?.answer = .unknown

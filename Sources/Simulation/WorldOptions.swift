@@ -14,8 +14,9 @@ package enum Profile: String, CaseIterable, Sendable {
     case swarm
 }
 
-/// What kind of world a seed makes: its size, its speed, which faults are in it and how tiny its
-/// limits are. Times in nanoseconds, shares in percent.
+/// What kind of world a seed makes: its size, its speed, its faults, how tiny its limits are.
+///
+/// Times in nanoseconds, shares in percent.
 package struct WorldOptions: Sendable {
     package let profile: Profile
     var voters = 3

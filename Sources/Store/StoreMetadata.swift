@@ -33,8 +33,9 @@ package struct StoreMetadata: Equatable, Sendable {
 
     /// Names the cluster; empty for a node of its own, and for directories made before clusters.
     package var clusterID = ""
-    /// What is known of the members, by their ids, ascending: who is in the group, and who is
-    /// about to be. A member may be in the group and not here.
+    /// What is known of the members, by their ids, ascending: who is in the group or about to be.
+    ///
+    /// A member may be in the group and not here.
     package internal(set) var members: [GroupMember] = []
     /// The highest id that any member ever had.
     package internal(set) var lastMemberID: UInt64 = 0

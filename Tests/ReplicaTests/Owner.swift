@@ -14,7 +14,9 @@ struct Owner {
     private(set) var answers: [ProposalID: Applied] = [:]
     private var lastWrite: UInt64 = 0
 
-    /// A member of a group; the first of `voters`. On its own it is started until it takes changes.
+    /// A member of a group; the first of `voters`.
+    ///
+    /// On its own it is started until it takes changes.
     init(
         _ base: MemoryStore,
         voters: [UInt64] = [1],

@@ -6,7 +6,9 @@ import Replica
 import Store
 import Testing
 
-/// The replica as a value: events in, actions out. Here it is a group of one.
+/// The replica as a value: events in, actions out.
+///
+/// Here it is a group of one.
 @Suite struct ReplicaTests {
     private var owner: Owner
 

@@ -84,8 +84,9 @@ struct RevocationChecker {
             )
         }
         guard shown == .content else { return }
-        // What is cached of an open file goes a moment after the state has changed.
-        if let gone = seenGone[node]?[session], gone + nameSlack < startedAt,
+        // What is cached of an open file goes after the state has changed, when the thread that
+        // tells the kernel comes to it: within the bound of what may be shown at all.
+        if let gone = seenGone[node]?[session], gone + max(nameSlack, staleness) < startedAt,
             acknowledgedAt[session] != nil
         {
             throw Violation("node \(node + 1) has shown s\(session) to be gone, and shows it again")

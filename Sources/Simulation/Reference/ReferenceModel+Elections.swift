@@ -181,8 +181,10 @@ extension ReferenceModel {
         members[place].hardState = hardState
     }
 
+    /// The election restriction (section 3.6.1).
+    ///
     /// "If the logs have last entries with different terms, then the log with the later term is
-    /// more up-to-date. If the logs end with the same term, then whichever log is longer" (3.6.1).
+    /// more up-to-date. If the logs end with the same term, then whichever log is longer."
     private func isUpToDate(_ candidate: LogPosition, _ own: LogPosition) -> Bool {
         candidate.term == own.term ? candidate.index >= own.index : candidate.term > own.term
     }
