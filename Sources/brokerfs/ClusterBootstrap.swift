@@ -14,9 +14,9 @@ struct ClusterBootstrap: ParsableCommand {
             Copy DIR/NAME to the machine of that name, and run there:
               brokerfs serve --config NAME/brokerfs.yaml
 
-            DIR/ca.key makes members: keep it offline. Each node has a copy, with which it can \
-            admit others (brokerfs join), unless --offline-ca is given. Nothing is overwritten. \
-            Do it once: every folder has a founding file, which allows one start on an empty data \
+            DIR/ca.key makes members: keep it offline. Each node has a copy, with which it will \
+            admit others (brokerfs join, not in this version), unless --offline-ca is given. \
+            Nothing is overwritten. Do it once: every folder has a founding file, which allows one start on an empty data \
             directory.
             """
     )

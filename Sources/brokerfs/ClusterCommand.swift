@@ -49,8 +49,8 @@ struct ClusterAdd: AsyncParsableCommand {
         commandName: "add",
         abstract: "Add a member as a learner: it gets everything and counts for nothing.",
         discussion: """
-            For a member whose certificate you have made yourself. `brokerfs join` adds a machine \
-            and makes its certificate, in one step.
+            For a member whose certificate and folder you have made yourself with the authority's \
+            key. A command that does it in one step (brokerfs join) is not in this version.
             """
     )
 
@@ -99,8 +99,7 @@ struct ClusterRemove: AsyncParsableCommand {
         commandName: "remove",
         abstract: "Remove a member, for good: its number never comes back.",
         discussion: """
-            The way to replace a lost machine: remove it, then `brokerfs join` with a fresh one. A \
-            member that leads may be removed; another takes over.
+            A member that leads may be removed; another takes over.
             """
     )
 

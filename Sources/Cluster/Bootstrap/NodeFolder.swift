@@ -84,7 +84,7 @@ package struct NodeFolder: Sendable {
         node: \(founding.name)
         # The log and the state, made at the first start. Put it on a disk of its own if you can.
         # Never copy it to another machine, nor bring an old copy back: such a member has forgotten
-        # what it acknowledged. A lost one comes back with `brokerfs join`.
+        # what it acknowledged. A lost one must not start again as the same member.
         data: data
         # Where the files are shown; a relative directory is made if it is missing.
         mount: mnt
@@ -124,13 +124,13 @@ package struct NodeFolder: Sendable {
     private var authorityKeyLines: String {
         guard authorityKey != nil else {
             return """
-                    # Without the authority's key this node admits nobody (brokerfs join):
+                    # Without the authority's key this node will admit nobody:
                     # ca_key: ca.key
                 """
         }
         return """
-                # The authority's key: with it this node can admit others (brokerfs join). Remove
-                # the file and this line if only a machine that is offline shall be able to.
+                # The authority's key, for admitting others, which this version does not do yet.
+                # Remove the file and this line if only a machine that is offline shall be able to.
                 ca_key: ca.key
             """
     }
