@@ -24,7 +24,8 @@ for _ in $(seq 200); do brokerfs status >/dev/null 2>&1 && break; sleep 0.05; do
 run() {
     printf '$ %s\n' "$1" | sed "s|$data/||g"
     (cd "$mount" && eval "$1") 2>&1 |
-        sed -e "s|$mount|MOUNT|g" -e "s|$data/||g" -e 's|^.*run.sh: line [0-9]*: ||'
+        sed -e "s|$mount|MOUNT|g" -e "s|$data/||g" -e 's|^.*run.sh: line [0-9]*: ||' \
+        -e 's|^index [0-9]*, term [0-9]*, .*Z$|index N, term T, when|'
     local status=${PIPESTATUS[0]}
     [ "$status" -eq 0 ] || printf '(exit %s)\n' "$status"
 }
