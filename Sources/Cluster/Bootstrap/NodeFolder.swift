@@ -130,7 +130,7 @@ package struct NodeFolder: Sendable {
         }
         return """
                 # The authority's key, for admitting others, which this version does not do yet.
-                # Remove the file and this line if only a machine that is offline shall be able to.
+                # Remove the file and this line if only an offline machine shall be able to.
                 ca_key: ca.key
             """
     }
