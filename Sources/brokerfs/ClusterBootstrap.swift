@@ -16,8 +16,8 @@ struct ClusterBootstrap: ParsableCommand {
 
             DIR/ca.key makes members: keep it offline. Each node has a copy, with which it will \
             admit others (brokerfs join, not in this version), unless --offline-ca is given. \
-            Nothing is overwritten. Do it once: every folder has a founding file, which allows one start on an empty data \
-            directory.
+            Nothing is overwritten. Do it once: every folder has a founding file, which allows one \
+            start on an empty data directory.
             """
     )
 

@@ -157,7 +157,9 @@ import Testing
         let arrived = try group.host(2).state.withLock { $0.snapshots }
         #expect(arrived.map(\.message) == [message(index: 50, term: 4)])
         try expectWhole(try #require(arrived.first?.directory))
-        #expect((proxy.forwarded.last ?? 0) < 600_000)
+        // How much of the first try has arrived is up to buffers; some of it is not sent again.
+        let whole = Self.files.reduce(0) { $0 + $1.bytes }
+        #expect((proxy.forwarded.last ?? 0) < whole, "\(proxy.forwarded) of \(whole)")
 
         // One that does not reach far enough is not offered again.
         try provideState(group, index: 70)
