@@ -177,7 +177,8 @@ extension LocalNode {
             var request = request
             request.isUncertain = true
             tryLater(request)
-        case .failed(let error): request.completion(.failure(error))
+        case .failed(let error):
+            request.completion(.failure(error.told(isUncertain: request.isUncertain)))
         case .progress: request.completion(.failure(.io("an answer to another question")))
         }
     }
@@ -280,5 +281,16 @@ extension LocalNode {
         forwarder.queue.asyncAfter(deadline: .now() + .milliseconds(2)) { [self] in
             awaitTransfer(until: end, done)
         }
+    }
+}
+
+extension ProposalError {
+    /// What is said of an attempt that failed, where an earlier one may have arrived.
+    ///
+    /// The state machine's own refusal stands for both, because it remembers origins; anything else
+    /// speaks of this attempt alone, and the other may still happen (G5).
+    func told(isUncertain: Bool) -> ProposalError {
+        if case .refused = self { return self }
+        return isUncertain ? .timedOut : self
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Replica
 import Synchronization
 
 /// Whether what the mounts show is fresh enough to be shown (G2).
@@ -8,20 +9,19 @@ import Synchronization
 extension SharedState {
     /// The state with this index is fresh as of a moment; on the replica thread.
     func offerFreshness(_ moment: UInt64, at index: UInt64) {
-        let newest = ledger.withLock { ledger in
+        ledger.withLock { ledger in
             ledger.offer(freshAsOf: moment, at: index)
-            return ledger.freshAsOf
+            // Within the lock: of two threads the later one must not store the older moment.
+            vouched.store(ledger.freshAsOf, ordering: .releasing)
         }
-        vouched.store(newest, ordering: .releasing)
     }
 
     /// The mounts show nothing any more of before this entry; on the reply thread.
     func noteForgotten(_ index: UInt64) {
-        let newest = ledger.withLock { ledger in
+        ledger.withLock { ledger in
             ledger.forget(through: index)
-            return ledger.freshAsOf
+            vouched.store(ledger.freshAsOf, ordering: .releasing)
         }
-        vouched.store(newest, ordering: .releasing)
         forgotten.noteForgotten(index)
     }
 
@@ -38,7 +38,6 @@ extension SharedState {
     /// Whether a mount may show anything.
     func mayShow(now: UInt64) -> Bool {
         guard isInGroup else { return true }
-        let moment = freshAsOf
-        return moment > 0 && moment + stalenessMaxNanoseconds > now
+        return StalenessGate.isFresh(asOf: freshAsOf, now: now, within: stalenessMaxNanoseconds)
     }
 }

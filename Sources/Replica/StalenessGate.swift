@@ -14,9 +14,14 @@ package struct StalenessGate: Sendable {
         self.stalenessMaxNanoseconds = stalenessMaxNanoseconds
     }
 
+    /// Whether a state that is fresh as of a moment, 0 for none, may be shown.
+    package static func isFresh(asOf moment: UInt64, now: UInt64, within max: UInt64) -> Bool {
+        moment > 0 && moment + max > now
+    }
+
     /// Takes note of how fresh the state is; true when the gate opens or closes by it.
     package mutating func update(freshAsOf: UInt64, now: UInt64) -> Bool {
-        let isFresh = freshAsOf > 0 && freshAsOf + stalenessMaxNanoseconds > now
+        let isFresh = Self.isFresh(asOf: freshAsOf, now: now, within: stalenessMaxNanoseconds)
         defer { isOpen = isFresh }
         return isFresh != isOpen
     }

@@ -14,8 +14,8 @@ struct ClusterBootstrap: ParsableCommand {
             Copy DIR/NAME to the machine of that name, and run there:
               brokerfs serve --config NAME/brokerfs.yaml
 
-            DIR/ca.key makes members: keep it offline. Each node has a copy, with which it will \
-            admit others (brokerfs join, not in this version), unless --offline-ca is given. \
+            DIR/ca.key makes members: keep it offline. Nodes get a copy only with --copy-ca-key, \
+            for admitting others (brokerfs join), which this version cannot do yet. \
             Nothing is overwritten. Do it once: every folder has a founding file, which allows one \
             start on an empty data directory.
             """
@@ -27,8 +27,8 @@ struct ClusterBootstrap: ParsableCommand {
     var out: String
     @Option(help: "A UUID; drawn if it is not given.")
     var clusterID: String?
-    @Flag(name: .customLong("offline-ca"), help: "Give no node the authority's key.")
-    var isAuthorityOffline = false
+    @Flag(name: .customLong("copy-ca-key"), help: "Give each node the authority's key.")
+    var copiesAuthorityKey = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
@@ -41,7 +41,7 @@ struct ClusterBootstrap: ParsableCommand {
             folders = try ClusterFolders(
                 clusterID: id ?? ClusterIdentity.newClusterID(),
                 members: members,
-                nodesAdmit: !isAuthorityOffline,
+                nodesAdmit: copiesAuthorityKey,
                 now: Clock.wall()
             )
             try folders.write(to: out)
@@ -66,7 +66,7 @@ struct ClusterBootstrap: ParsableCommand {
             let address = folder.members.first { $0.id == folder.founding.member }?.address ?? ""
             Console.line("\(path)  for \(address): brokerfs serve --config \(path)/brokerfs.yaml")
         }
-        let copies = isAuthorityOffline ? "no node has it" : "each node has a copy"
+        let copies = copiesAuthorityKey ? "each node has a copy" : "no node has it"
         Console.line("\(out)/ca.key  makes members: keep it offline (\(copies))")
     }
 

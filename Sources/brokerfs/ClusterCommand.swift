@@ -125,7 +125,7 @@ struct ClusterTransfer: AsyncParsableCommand {
 
     func run() async throws {
         _ = try await node.ask(.with { $0.transfer.to = name ?? "" })
-        let leader = await newLeader()
+        let leader = try await newLeader()
         if json {
             try Console.json(["leader": leader])
         } else {
@@ -134,13 +134,13 @@ struct ClusterTransfer: AsyncParsableCommand {
     }
 
     /// The asked node may hear of the new leader a moment later.
-    private func newLeader() async -> String {
+    private func newLeader() async throws -> String {
         for _ in 0..<Self.attemptsMax {
             let members = try? await node.ask(.with { $0.members = true }).members
             if let leader = members?.leader, !leader.isEmpty, name == nil || leader == name {
                 return leader
             }
-            try? await Task.sleep(for: .milliseconds(Self.pauseMilliseconds))
+            try await Task.sleep(for: .milliseconds(Self.pauseMilliseconds))
         }
         return ""
     }
