@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Foundation
 
 /// Where the certificates of a member are, as PEM.
 package struct TLSFiles: Equatable, Sendable {
@@ -20,23 +20,23 @@ package struct TLSFiles: Equatable, Sendable {
 
     var paths: [String] { [authority, certificate, key] }
 
-    /// What tells one content of a file from the next without reading it.
+    /// What tells one content of a file from the next without reading it; through links, which is
+    /// how some place certificates.
+    ///
+    /// Empty where there is no such file.
     struct Mark: Equatable, Sendable {
-        var device: UInt64 = 0
-        var inode: UInt64 = 0
-        var size: Int64 = 0
-        var seconds: Int = 0
-        var nanoseconds: Int = 0
+        var device: Int?
+        var inode: Int?
+        var size: Int?
+        var modified: Date?
 
-        /// All zeros where there is no such file.
         init(_ path: String) {
-            var status = stat()
-            guard stat(path, &status) == 0 else { return }
-            device = UInt64(status.st_dev)
-            inode = UInt64(status.st_ino)
-            size = Int64(status.st_size)
-            seconds = status.st_mtim.tv_sec
-            nanoseconds = status.st_mtim.tv_nsec
+            let file = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+            let attributes = try? FileManager.default.attributesOfItem(atPath: file)
+            device = attributes?[.systemNumber] as? Int
+            inode = attributes?[.systemFileNumber] as? Int
+            size = attributes?[.size] as? Int
+            modified = attributes?[.modificationDate] as? Date
         }
     }
 
