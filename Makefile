@@ -26,7 +26,7 @@ format: ## Format the Swift sources
 	@dev/format.sh --fix
 bench: ## Measure brokerfs beside other file systems (root)
 	@dev/bench.sh
-mutants: ## Plant known bugs, one by one: the tests or simulated schedules must see each
+mutants: ## Plant known bugs, one by one: tests, simulated schedules or the nemesis must see each
 	@dev/mutants.sh
 sim: ## Run simulated clusters: [SEED=n] [RUNS=n] [PROFILE=plain|swarm|both]
 	@dev/sim.sh

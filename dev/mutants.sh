@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Plants the bugs of Tests/RaftTests/mutants in a copy of the Raft core, one at a time, and sees
 # that the suites which each patch names go red. A hang or a trap is red as well. Without names it
-# goes on with the bugs outside of the core: mutants-sim.sh.
+# goes on with the bugs outside of the core: mutants-sim.sh and mutants-nemesis.sh.
 #   dev/mutants.sh [NAME…]
 . "$(dirname "$0")/common.sh"
 
@@ -148,5 +148,8 @@ done
 printf '%s caught, %s survived\n' "$caught" "$survived"
 status=0
 [ "$survived" -eq 0 ] && [ "$broken" -eq 0 ] || status=1
-if [ $# -eq 0 ]; then dev/mutants-sim.sh || status=1; fi
+if [ $# -eq 0 ]; then
+    dev/mutants-sim.sh || status=1
+    dev/mutants-nemesis.sh || status=1
+fi
 exit "$status"

@@ -170,6 +170,8 @@ class Writer:
     """Makes sessions, lets the mounts see them, revokes most, and puts values."""
 
     WAYS = ("unlink", "unlink", "unlink-user", "rmdir", "command", "command-user")
+    # What has changed within a second no kernel may keep; older sessions are cached for longer.
+    RIPE_SECONDS = 1.3
 
     def __init__(self, clients, number, pace):
         self.clients, self.group = clients, clients.group
@@ -177,6 +179,8 @@ class Writer:
         self.name, self.pace = f"w{number}", pace
         self.node = None
         self.value = 0
+        # Sessions that are revoked later, with the time when they are ripe.
+        self.unripe = []
 
     def choose(self):
         """Mostly the mount that took the last write; now and then any, which should refuse."""
@@ -206,9 +210,12 @@ class Writer:
             return
         self.value += 1
         clients.put(node, self.name, f"{self.name}-{self.value}")
+        if rng.random() < 0.6:
+            self.unripe.append((time.monotonic() + self.RIPE_SECONDS, made))
+            made = self.take_ripe()
         # Long enough for the kernels to have it all.
         time.sleep(rng.uniform(0.01, self.pace))
-        if rng.random() < 0.25:
+        if not made or rng.random() < 0.25:
             return
         way = rng.choice(self.WAYS)
         place = rng.choice(self.group.nodes) if way.startswith("command") else self.choose()
@@ -220,6 +227,15 @@ class Writer:
             attempts = [clients.revoke(place, [session], way) for session in made]
         if any(attempt.outcome != OK for attempt in attempts):
             self.node = None
+
+    def take_ripe(self):
+        """The oldest sessions that wait to be revoked, shown to the readers again; or none."""
+        if not self.unripe or self.unripe[0][0] > time.monotonic():
+            return []
+        _, made = self.unripe.pop(0)
+        for session in made:
+            self.clients.board.show(session)
+        return made
 
 
 class Reader:
