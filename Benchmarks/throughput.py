@@ -15,7 +15,7 @@ import signal
 import statistics
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from lib import cluster_step, etcd, group, population, processes, report, svg
 from lib.processes import BUILD, BenchmarkError, progress
@@ -89,9 +89,9 @@ def count_of(options, writers):
 
 
 @contextmanager
-def stream(command, scratch, progressed):
+def stream(command, scratch, progressed, network=nullcontext()):
     """Writes in the background, which go on until the body is done; yields nothing."""
-    with open(scratch / "stream.out", "w") as output:
+    with open(scratch / "stream.out", "w") as output, network:
         child = processes.start([str(word) for word in command], output, signal.SIGKILL,
                                 errors=sys.stderr)
     try:
@@ -166,16 +166,12 @@ def busy_etcd(members, options, writers, prefix):
         return
     revision = lambda: int(leader.status()["header"]["revision"])
     body, first = cluster_step.put_body(options, members.scratch), revision()
-    with group.inside(leader.network_pid):
-        writing = stream([BUILD / "httpbench", "127.0.0.1", etcd.CLIENT_PORT, "/v3/kv/put", body,
-                          writers, STREAM_WRITES, prefix], members.scratch,
-                         lambda: revision() > first)
-        writing.__enter__()
-    try:
+    command = [BUILD / "httpbench", "127.0.0.1", etcd.CLIENT_PORT, "/v3/kv/put", body, writers,
+               STREAM_WRITES, prefix]
+    with stream(command, members.scratch, lambda: revision() > first,
+                group.inside(leader.network_pid)):
         before, begin = revision(), time.monotonic()
         yield lambda: (revision() - before) / (time.monotonic() - begin)
-    finally:
-        writing.__exit__(None, None, None)
 
 
 def read_etcd(members, options, lines):
@@ -207,8 +203,10 @@ def text_of(options, lines, load, versions, mishaps):
                 cells.append(rate + beside)
             name = f"{system}: {what}" if system == BROKERFS else "etcd: one key after another"
             reads.append([name, str(readers), *cells])
+    counts = ", ".join(f"{writers} writers {count_of(options, writers):,}" for writers in WRITERS)
     return (f"{report.machine(load)} {', '.join(versions)}, {options.others:,} sessions of others. "
-            f"Median [min–max] of {options.rounds} rounds for writes; reads once.\n\n"
+            f"Writes: {counts.replace('1 writers', 'one writer', 1)} a round, {options.rounds} "
+            f"rounds; medians over the rounds of each round's figure. Reads: once.\n\n"
             f"{report.table(WRITE_HEADER, writes)}\n\n"
             f"{report.table(READ_HEADER, reads)}\n\n{mishaps}\n")
 

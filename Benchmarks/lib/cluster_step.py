@@ -21,12 +21,13 @@ def parser(description, step):
     add = made.add_argument
     add("--binary", required=True, help="the brokerfs to measure")
     add("--scratch", required=True, type=Path, help="an empty directory, not removed")
-    add("--quick", action="store_true", help="few and small, to see that it works")
+    add("--quick", action="store_true", help="few and small, to see that it works; written only "
+        "if --pictures is given")
     add("--seed", type=int, default=1)
     add("--body", type=Path, default=BUILD.parent / "session.json", help="what a session is")
     add("--raw", default=BUILD / f"{step}.jsonl", help="every figure as a JSON line")
     add("--write", metavar="FILE", help="put the tables between this Markdown file's markers")
-    add("--pictures", default=DOCS / "images", type=Path, help="where to draw if --write is given")
+    add("--pictures", type=Path, help="where to draw if --write is given; default: docs/images")
     return made
 
 
@@ -52,8 +53,8 @@ def begin(options, stack, step):
 def finish(options, step, text, alternative, draw):
     """Prints the tables, and writes them with their picture; `alternative` says what it shows."""
     print(text)
-    if options.write:
-        draw(options.pictures / f"{step}.svg")
+    if options.write and (options.pictures or not options.quick):
+        draw((options.pictures or DOCS / "images") / f"{step}.svg")
         picture = f"![{alternative}](images/{step}.svg)"
         report.write_between_markers(options.write, step, f"{picture}\n\n{text}")
 

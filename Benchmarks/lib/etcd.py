@@ -6,6 +6,7 @@ is in the network of its member and speaks to 127.0.0.1, as a program beside a m
 """
 
 import base64
+import itertools
 import json
 import re
 import selectors
@@ -26,6 +27,8 @@ ANSWER_SECONDS_MAX = 30
 HEARTBEAT_MS, ELECTION_MS = 50, 300
 # How often a client that waits for a new leader sends another put, without waiting for the last.
 ATTEMPT_SECONDS = 0.005
+# More that wait at the same time would be a load of their own.
+ATTEMPTS_MAX = 100
 POLL_SECONDS = 0.005
 
 
@@ -198,6 +201,15 @@ class Cluster:
     def others(self, member):
         return [each for each in self.members if each is not member]
 
+    def heal(self):
+        """All members run and agree when it returns."""
+        for member in self.members:
+            if member.process.poll() is None:
+                member.wake()
+            else:
+                member.start()
+        self.wait_for_leader()
+
     def abort(self):
         """Nobody can hang in a member that has no mount."""
 
@@ -209,32 +221,61 @@ class Cluster:
         self.network.close()
 
 
-def first_put(members, number):
+class Attempts:
+    """Puts that are under way at several members, the oldest first; only so many of them."""
+
+    def __init__(self, members, name):
+        self.members, self.name, self.count = members, name, 0
+        self.selector, self.pending = selectors.DefaultSelector(), []
+
+    def send(self):
+        """One more put to each of the members."""
+        for member in self.members:
+            connection = Connection(member)
+            self.count += 1
+            connection.send("/v3/kv/put", {"key": text(f"{self.name}-{self.count}"),
+                                           "value": text("1")})
+            self.selector.register(connection, selectors.EVENT_READ)
+            self.pending.append(connection)
+        while len(self.pending) > ATTEMPTS_MAX:
+            self.drop(self.pending[0])
+
+    def drop(self, connection):
+        self.selector.unregister(connection)
+        self.pending.remove(connection)
+        connection.close()
+
+    def acknowledged(self, until):
+        """When a put was, 0 where none is until then. What is refused is forgotten."""
+        while (left := until - time.monotonic()) > 0:
+            for key, _ in self.selector.select(left):
+                at = time.monotonic_ns()
+                status, _ = key.fileobj.receive()
+                self.drop(key.fileobj)
+                if status == 200:
+                    return at
+        return 0
+
+    def close(self):
+        while self.pending:
+            self.drop(self.pending[0])
+        self.selector.close()
+
+
+def first_put(members, name):
     """When the first put was acknowledged, sent anew to all of the members until one is.
 
     A member that does not know yet that its leader is gone passes a put on to it, and it is lost.
     Therefore no attempt waits for an earlier one: each has a connection of its own.
     """
-    selector, begin, attempts = selectors.DefaultSelector(), time.monotonic(), 0
+    attempts, begin = Attempts(members, name), time.monotonic()
     try:
-        while time.monotonic() < begin + READY_SECONDS_MAX:
-            for member in members:
-                connection = Connection(member)
-                connection.send("/v3/kv/put", {"key": text(f"first-{number}-{attempts}"),
-                                               "value": text("1")})
-                selector.register(connection, selectors.EVENT_READ)
-                attempts += 1
-            end = begin + attempts / len(members) * ATTEMPT_SECONDS
-            while (left := end - time.monotonic()) > 0:
-                for key, _ in selector.select(left):
-                    at = time.monotonic_ns()
-                    selector.unregister(key.fileobj)
-                    status, _ = key.fileobj.receive()
-                    key.fileobj.close()
-                    if status == 200:
-                        return at
+        for number in itertools.count(1):
+            attempts.send()
+            at = attempts.acknowledged(begin + number * ATTEMPT_SECONDS)
+            if at:
+                return at
+            if time.monotonic() > begin + READY_SECONDS_MAX:
+                raise BenchmarkError("etcd: no put was acknowledged after the leader was gone")
     finally:
-        for key in list(selector.get_map().values()):
-            key.fileobj.close()
-        selector.close()
-    raise BenchmarkError("etcd: no put was acknowledged after the leader was gone")
+        attempts.close()
