@@ -35,8 +35,9 @@ run() {
 
 # A package of these targets alone, with the flags that Package.swift gives them.
 make_package() {
-    mkdir -p "$work/package/Sources" "$work/package/Tests"
-    cp -R Sources/Simulation "$work/package/Sources/"
+    mkdir -p "$work/package/Sources/Simulation" "$work/package/Tests"
+    # The reference model needs the core alone; the rest of the room would bring the whole product.
+    cp -R Sources/Simulation/Reference "$work/package/Sources/Simulation/"
     cp -R Tests/RaftTests "$work/package/Tests/"
     {
         sed -n 1p Package.swift

@@ -78,7 +78,7 @@ extension AdminResponder {
         node.group.first { $0.name == name }?.id
     }
 
-    private static let isAlone = "this node is on its own, and not a member of a group"
+    static let isAlone = "this node is on its own, and not a member of a group"
 
     /// Asks every member, or this one alone, how far it is.
     func progress(_ question: Brokerfs_Admin_Progress, _ respond: @escaping Respond) {

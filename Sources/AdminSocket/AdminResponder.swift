@@ -2,10 +2,14 @@
 
 import Dispatch
 import FSMap
-import Identity
+package import Identity
 import Node
 import Replica
 import SwiftProtobuf
+
+/// Makes a token for joining; never blocks for long.
+package typealias IssueToken =
+    @Sendable (Brokerfs_Admin_IssueToken) -> Brokerfs_Admin_Response
 
 /// Answers the requests of the command line.
 struct AdminResponder: Sendable {
@@ -13,12 +17,14 @@ struct AdminResponder: Sendable {
 
     let node: LocalNode
     let status: AdminStatus
+    let tokens: IssueToken?
     private let loads = DispatchQueue(label: "brokerfs.load")
     private let puts = DispatchQueue(label: "brokerfs.load.put")
 
-    init(node: LocalNode, status: AdminStatus) {
+    init(node: LocalNode, status: AdminStatus, tokens: IssueToken? = nil) {
         self.node = node
         self.status = status
+        self.tokens = tokens
     }
 
     func respond(to request: Brokerfs_Admin_Request, _ respond: @escaping Respond) {
@@ -37,6 +43,8 @@ struct AdminResponder: Sendable {
         case .changeGroup(let change): changeGroup(change, respond)
         case .transfer(let transfer): self.transfer(transfer, respond)
         case .progress(let question): progress(question, respond)
+        case .issueToken(let request):
+            respond(tokens?(request) ?? .failure(.invalid, Self.isAlone))
         case .watch: respond(.failure(.invalid, "a watch has a connection of its own"))
         case nil: respond(.failure(.invalid, "an empty request"))
         }
@@ -151,7 +159,8 @@ extension Brokerfs_Admin_Response {
         }
     }
 
-    static func failure(_ code: Brokerfs_Admin_Failure.Code, _ message: String) -> Self {
+    /// A failure and what to say of it.
+    package static func failure(_ code: Brokerfs_Admin_Failure.Code, _ message: String) -> Self {
         .with {
             $0.failure.code = code
             $0.failure.message = message

@@ -20,15 +20,17 @@ package final class AdminServer: Sendable {
     /// Listens; the socket gets mode 0660 before anybody can connect.
     ///
     /// Throws where the path is too long for a socket (unix(7): 107 bytes) or not writable. A
-    /// socket left by a node that crashed is replaced: the directory's lock is ours.
+    /// socket left by a node that crashed is replaced: the directory's lock is ours. `tokens` nil:
+    /// nobody joins through this node.
     package init(
         _ node: LocalNode,
         path: String,
         status: AdminStatus,
+        tokens: IssueToken? = nil,
         log: Logger
     ) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let responder = AdminResponder(node: node, status: status)
+        let responder = AdminResponder(node: node, status: status, tokens: tokens)
         let seats = WatchSeats()
         let bootstrap = ServerBootstrap(group: group)
             .childChannelInitializer { channel in

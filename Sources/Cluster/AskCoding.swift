@@ -95,10 +95,7 @@ extension Brokerfs_Peer_GroupChange {
     fileprivate init(_ change: GroupChange) {
         self.init()
         switch change {
-        case .add(let member):
-            add.id = member.id
-            add.name = member.name
-            add.address = member.address
+        case .add(let member): add = Brokerfs_Peer_Member(member)
         case .promote(let id): promote = id
         case .remove(let id): remove = id
         }
@@ -108,18 +105,7 @@ extension Brokerfs_Peer_GroupChange {
 extension GroupChange {
     fileprivate init(_ message: Brokerfs_Peer_GroupChange) throws(PeerCodingError) {
         switch message.change {
-        case .add(let member):
-            guard ClusterIdentity.isName(member.name) else { throw .malformed("name") }
-            guard member.address.utf8.count <= PeerBounds.addressBytesMax,
-                PeerAddress(member.address) != nil
-            else { throw .malformed("address") }
-            self = .add(
-                GroupMember(
-                    id: try PeerBounds.count(member.id, "member"),
-                    name: member.name,
-                    address: member.address
-                )
-            )
+        case .add(let member): self = .add(try GroupMember(member))
         case .promote(let id): self = .promote(try PeerBounds.member(id))
         case .remove(let id): self = .remove(try PeerBounds.member(id))
         case nil: throw .missing("change of the group")

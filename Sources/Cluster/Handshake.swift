@@ -9,6 +9,8 @@ package struct PeerRefusal: Error, Equatable, Sendable {
     package enum Reason: CaseIterable, Sendable {
         case version, cluster, unknownMember, wrongNode, certificate, sameMember, incarnation
         case history, purpose, busy
+        /// Of a join.
+        case token, newcomer
         /// A reason of a version to come.
         case unknown
     }
@@ -185,6 +187,8 @@ extension Brokerfs_Peer_Refusal {
             case .history: .history
             case .purpose: .purpose
             case .busy: .busy
+            case .token: .token
+            case .newcomer: .newcomer
             case .unknown: .unspecified
             }
         text = PeerBounds.shortened(refusal.text)
@@ -205,6 +209,8 @@ extension PeerRefusal {
             case .history: .history
             case .purpose: .purpose
             case .busy: .busy
+            case .token: .token
+            case .newcomer: .newcomer
             case .unspecified, .UNRECOGNIZED: .unknown
             }
         self.init(reason, PeerBounds.shortened(message.text))

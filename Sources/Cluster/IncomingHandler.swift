@@ -50,6 +50,7 @@ final class IncomingHandler: ChannelInboundHandler {
         do throws(PeerCodingError) {
             switch (phase, try PeerFraming.decode(bytes)) {
             case (.securing, .hello(let hello)): receive(hello, context)
+            case (.securing, .join(let join)): admit(join, context)
             case (.consensus(let link), .raft(let message)):
                 link.heard(bytes: bytes.readableBytes)
                 let message = try Raft.Message(message, from: link.id, to: network.context.own)
@@ -91,6 +92,32 @@ final class IncomingHandler: ChannelInboundHandler {
             let channel = context.channel
             channel.write(.refusal(Brokerfs_Peer_Refusal(error)), limits: limits)
             channel.close(promise: nil)
+        }
+    }
+
+    /// Somebody with a token wants to be a member; this connection ends with the answer.
+    private func admit(_ join: Brokerfs_Peer_Join, _ context: ChannelHandlerContext) {
+        phase = .ended
+        deadline?.cancel()
+        let (channel, peer) = (context.channel, context.peerName)
+        let (limits, refusals) = (limits, network.context.refusals)
+        let answer: @Sendable (Result<JoinGrant, PeerRefusal>) -> Void = { result in
+            switch result {
+            case .success(let grant):
+                channel.write(.joined(Brokerfs_Peer_Joined(grant)), limits: limits)
+            case .failure(let refusal):
+                refusals.note(peer, refusal)
+                channel.write(.refusal(Brokerfs_Peer_Refusal(refusal)), limits: limits)
+            }
+            channel.close(promise: nil)
+        }
+        do throws(PeerRefusal) {
+            guard let admission = network.context.host.admission else {
+                throw PeerRefusal(.token, "this node admits nobody")
+            }
+            admission.admit(try JoinRequest(join), completion: answer)
+        } catch {
+            answer(.failure(error))
         }
     }
 

@@ -27,6 +27,8 @@ package struct PeerHost: Sendable {
     ///
     /// The completion runs at most once. Never blocks.
     package var answer: @Sendable (PeerRequest, @escaping @Sendable (PeerAnswer) -> Void) -> Void
+    /// Who admits machines that have a token; nil: nobody.
+    package var admission: Admission?
 
     /// Joins what a node offers.
     package init(
@@ -38,7 +40,8 @@ package struct PeerHost: Sendable {
             @escaping @Sendable (
                 Raft.Message, String, @escaping @Sendable (Bool) -> Void
             ) -> Void,
-        answer: @escaping @Sendable (PeerRequest, @escaping @Sendable (PeerAnswer) -> Void) -> Void
+        answer: @escaping @Sendable (PeerRequest, @escaping @Sendable (PeerAnswer) -> Void) -> Void,
+        admission: Admission? = nil
     ) {
         self.incarnation = incarnation
         self.history = history
@@ -46,5 +49,6 @@ package struct PeerHost: Sendable {
         self.checkpoint = checkpoint
         self.receiveSnapshot = receiveSnapshot
         self.answer = answer
+        self.admission = admission
     }
 }

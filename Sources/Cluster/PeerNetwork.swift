@@ -86,9 +86,11 @@ final class PeerNetwork: Sendable {
             return channel.close(promise: nil)
         }
         channel.closeFuture.whenComplete { [incoming] _ in incoming.remove(channel) }
+        let isAdmitting = context.host.admission?.isOpen ?? false
         try channel.pipeline.syncOperations.addHandlers([
             StalledWriteHandler(timeout: context.sendTimeout),
-            NIOSSLServerHandler(context: contexts.server),
+            NIOSSLServerHandler(context: isAdmitting ? contexts.admission : contexts.server),
+            StrangerHandler(),
             PeerFraming.decoder(frameBytesMax: context.limits.frameBytesMax),
             IncomingHandler(self),
         ])

@@ -126,7 +126,17 @@ package final class Peers: PeerLinks {
     private func followGroup() {
         changing.withLock { _ in
             let (network, members) = (network, state.withLock { $0.members })
-            network?.change(members)
+            network?.change(introduced(members))
         }
+    }
+
+    /// Whose log has not come to its own admission does not know by it who leads now: until then
+    /// it takes those it was told of when it started.
+    private func introduced(_ members: [GroupMember]) -> [GroupMember] {
+        guard !members.contains(where: { $0.id == configuration.member.id }) else { return members }
+        let others = configuration.group.filter { other in
+            !members.contains { $0.id == other.id }
+        }
+        return members + others
     }
 }

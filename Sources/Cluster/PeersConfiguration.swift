@@ -8,7 +8,9 @@ package struct PeersConfiguration: Sendable {
     package var clusterID: String
     /// This member; its number and name stand in its certificate.
     package var member: GroupMember
-    /// The members at the start, with or without this one.
+    /// The members to begin with, with or without this one.
+    ///
+    /// They are spoken to until the group's log has come to this member.
     package var group: [GroupMember]
     /// Where to listen: `host:port`; the address in `member` is where others dial.
     package var listen: String

@@ -14,6 +14,9 @@ final class TLSSource: Sendable {
     struct Contexts: Sendable {
         let client: NIOSSLContext
         let server: NIOSSLContext
+        /// For whoever may have no certificate yet, while a token is good; the authority's
+        /// certificates come with it.
+        let admission: NIOSSLContext
         /// Counts the sets of files that were taken.
         let generation: UInt64
     }
@@ -92,6 +95,9 @@ final class TLSSource: Sendable {
             trustRoots: .certificates(authorities)
         )
         server.minimumTLSVersion = .tlsv13
+        var admission = server
+        admission.certificateVerification = .optionalVerification
+        admission.certificateChain = (chain + authorities).map { .certificate($0) }
         var client = TLSConfiguration.makeClientConfiguration()
         client.minimumTLSVersion = .tlsv13
         client.certificateVerification = .noHostnameVerification
@@ -102,6 +108,7 @@ final class TLSSource: Sendable {
             return Contexts(
                 client: try NIOSSLContext(configuration: client),
                 server: try NIOSSLContext(configuration: server),
+                admission: try NIOSSLContext(configuration: admission),
                 generation: generation
             )
         } catch {

@@ -14,10 +14,19 @@ final class Forwarder: Sendable {
     let queue = DispatchQueue(label: "brokerfs.forward")
     private let client = UInt64.random(in: 1...(.max))
     private let sequence = Atomic<UInt64>(0)
+    private let lastMemberID = Mutex<UInt64>(0)
 
     func nextOrigin() -> RequestOrigin {
         let number = sequence.add(1, ordering: .relaxed).newValue
         return RequestOrigin(client: client, sequence: number)
+    }
+
+    /// The number for a new member: of two that are added at the same time, none gets the other's.
+    func reserve(_ next: UInt64) -> UInt64 {
+        lastMemberID.withLock { last in
+            last = max(last + 1, next)
+            return last
+        }
     }
 }
 
@@ -67,9 +76,7 @@ extension LocalNode {
         completion: @escaping @Sendable ([(member: GroupMember, progress: PeerProgress?)]) -> Void
     ) {
         let standing = shared.standing
-        let members = standing.members.filter {
-            standing.voters.contains(MemberID($0.id)) || standing.learners.contains(MemberID($0.id))
-        }
+        let members = standing.membersNow
         guard !members.isEmpty else { return completion([]) }
         let answers = Mutex<[UInt64: PeerProgress]>([:])
         let box = ProgressBox(answers)
@@ -243,7 +250,7 @@ extension LocalNode {
         _ done: @escaping @Sendable (Result<Applied, ProposalError>) -> Void
     ) {
         var member = member
-        if member.id == 0 { member.id = shared.standing.nextMemberID }
+        if member.id == 0 { member.id = forwarder.reserve(shared.standing.nextMemberID) }
         propose(.describeMember(member)) { [self, member] result in
             guard case .success = result else { return done(result) }
             changeGroup(.addLearner(MemberID(member.id)), completion: done)

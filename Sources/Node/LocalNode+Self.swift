@@ -10,4 +10,7 @@ extension LocalNode {
         return group.first { $0.id == number }
             ?? GroupMember(id: number, name: configuration.name, address: "")
     }
+
+    /// Who is in the group now, voters and learners; ``group`` also knows who is about to be.
+    package var membersNow: [GroupMember] { shared.standing.membersNow }
 }

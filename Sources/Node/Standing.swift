@@ -38,6 +38,14 @@ struct Standing: Equatable, Sendable {
         return this == other
     }
 
+    /// Those of the members that the group counts as such.
+    var membersNow: [GroupMember] {
+        members.filter { member in
+            let id = MemberID(member.id)
+            return voters.contains(id) || learners.contains(id)
+        }
+    }
+
     /// A member's name; its number where nobody has said one.
     func name(of id: MemberID) -> String {
         members.first { $0.id == id.rawValue }?.name ?? "\(id)"

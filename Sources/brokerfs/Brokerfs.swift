@@ -23,6 +23,7 @@ struct Brokerfs: AsyncParsableCommand {
             Serve.self, MountCommand.self, Demo.self, Generate.self, Load.self, Status.self,
             Nodes.self, Wait.self, PathCommand.self, Revoke.self, Member.self, Watch.self,
             ExecOnChange.self, Export.self, Doctor.self, LogCommand.self, ClusterCommand.self,
+            Join.self,
         ]
     )
 

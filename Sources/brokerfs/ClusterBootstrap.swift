@@ -14,8 +14,8 @@ struct ClusterBootstrap: ParsableCommand {
             Copy DIR/NAME to the machine of that name, and run there:
               brokerfs serve --config NAME/brokerfs.yaml
 
-            DIR/ca.key makes members: keep it offline. Nodes get a copy only with --copy-ca-key, \
-            for admitting others (brokerfs join), which this version cannot do yet. \
+            DIR/ca.key makes members: keep it offline. Nodes get a copy only with --copy-ca-key; \
+            then they make tokens for others by themselves (brokerfs cluster token). \
             Nothing is overwritten. Do it once: every folder has a founding file, which allows one \
             start on an empty data directory.
             """

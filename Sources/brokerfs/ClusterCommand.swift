@@ -16,7 +16,7 @@ struct ClusterCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ClusterBootstrap.self, ClusterMembers.self, ClusterAdd.self, ClusterPromote.self,
-            ClusterRemove.self, ClusterTransfer.self,
+            ClusterRemove.self, ClusterTransfer.self, ClusterToken.self,
         ]
     )
 }
@@ -50,7 +50,7 @@ struct ClusterAdd: AsyncParsableCommand {
         abstract: "Add a member as a learner: it gets everything and counts for nothing.",
         discussion: """
             For a member whose certificate and folder you have made yourself with the authority's \
-            key. A command that does it in one step (brokerfs join) is not in this version.
+            key. In one step, certificate and all: brokerfs cluster token, brokerfs join.
             """
     )
 

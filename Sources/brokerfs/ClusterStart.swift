@@ -62,11 +62,10 @@ struct ClusterStart {
 
     /// The connections to the others; nothing is opened yet.
     func peers(log: Logger) -> Peers {
-        let address = cluster.members.first { $0.name == founding.name }?.address ?? cluster.listen
         var configuration = PeersConfiguration(
             clusterID: founding.clusterID,
             member: GroupMember(id: founding.member, name: founding.name, address: address),
-            group: founding.founders,
+            group: founding.group,
             listen: cluster.listen,
             tls: TLSFiles(
                 authority: cluster.authorityPath,
@@ -80,8 +79,33 @@ struct ClusterStart {
         return Peers(configuration, log: log)
     }
 
+    /// Who admits machines that join through this node.
+    func admission(_ node: LocalNode, log: Logger) -> Admission {
+        let group = Admission.Group(
+            clusterID: founding.clusterID,
+            founders: founding.founders,
+            timers: GroupTimers(
+                electionTimeoutMilliseconds: cluster.electionTimeoutMilliseconds,
+                heartbeatMilliseconds: cluster.heartbeatMilliseconds,
+                stalenessMaxMilliseconds: cluster.stalenessMaxMilliseconds
+            ),
+            authorityPath: cluster.authorityPath,
+            authorityKeyPath: cluster.authorityKeyPath
+        )
+        let host = Admission.Host(
+            group: { node.membersNow },
+            add: { node.changeGroup(.add($0), completion: $1) }
+        )
+        return Admission(group, host: host, log: log)
+    }
+
+    /// Where others reach this node.
+    var address: String {
+        cluster.members.first { $0.name == founding.name }?.address ?? cluster.listen
+    }
+
     /// Joins the connections to the node behind them, and opens them.
-    func start(_ peers: Peers, _ node: LocalNode) throws {
+    func start(_ peers: Peers, _ node: LocalNode, _ admission: Admission) throws {
         let host = PeerHost(
             incarnation: founding.incarnation,
             history: { (try? node.information().serverVersion) ?? 0 },
@@ -90,7 +114,8 @@ struct ClusterStart {
                 Replica.snapshotMessage(message, of: try node.checkpoint(into: directory))
             },
             receiveSnapshot: { node.receiveSnapshot($0, from: $1, completion: $2) },
-            answer: { node.answer($0, completion: $1) }
+            answer: { node.answer($0, completion: $1) },
+            admission: admission
         )
         do {
             try peers.start(host)
@@ -116,10 +141,7 @@ struct ClusterStart {
     ) throws -> ClusterIdentity {
         let path = cluster.certificatePath
         do {
-            guard let bytes = try DurableFile.read(path) else {
-                throw BootstrapError.file(path: path, reason: "is not there")
-            }
-            let identity = try ClusterIdentity(pem: String(decoding: bytes, as: UTF8.self))
+            let identity = try ClusterIdentity(pem: try DurableFile.text(path))
             guard identity.clusterID == cluster.id, identity.name == name else {
                 throw BootstrapError.content(
                     path: path,

@@ -15,11 +15,21 @@ struct Demo: AsyncParsableCommand {
         discussion: """
             On a terminal the mount stays until Ctrl-C; otherwise the tour runs once. Everything \
             is removed at the end.
+
+            With --cluster there are three nodes and three mounts. The tour revokes, kills the \
+            leader and shows what each mount sees; the exit code is 0 only if that was right.
             """
     )
 
+    @Flag(help: "Three nodes and three mounts, and the end of a leader.") var cluster = false
+
     func run() async throws {
-        try await showDemo()
+        if cluster { try await showCluster() } else { try await showDemo() }
+    }
+
+    /// Whether somebody is there to end it.
+    static var isOnTerminal: Bool {
+        isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     }
 }
 
@@ -35,10 +45,11 @@ nonisolated func showDemo() async throws {
     let process = try ServerProcess(settings, log: ServerLog.make(.warning))
     defer { process.stop() }
     try load(DemoState.lines(now: Clock.wall()), into: process.node)
-    Console.line("brokerfs demo: sample identity state, mounted on \(place.mount)\n")
-    try Tour(place).run()
-    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return }
-    Console.line(
+    let shell = DemoShell(directory: place.mount)
+    try shell.say("brokerfs demo: sample identity state, mounted on \(place.mount)\n")
+    try Tour(shell).run()
+    guard Demo.isOnTerminal else { return }
+    try shell.say(
         """
 
         The mount stays until Ctrl-C. In another terminal:
@@ -69,18 +80,23 @@ struct DemoPlace: Sendable {
     var mount: String { root + "/mnt" }
 
     init() throws {
+        root = try Self.makeRoot()
+        guard mkdir(mount, 0o755) == 0 else {
+            throw Failure(.failure, "\(mount): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Makes a new directory that others may look at; data directories keep themselves at 0700.
+    static func makeRoot() throws -> String {
         let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array((base + "/brokerfs-demo-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else {
             throw Failure(.failure, "\(base): \(String(cString: strerror(errno)))")
         }
         let bytes = template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
-        root = String(decoding: bytes, as: UTF8.self)
-        guard mkdir(mount, 0o755) == 0 else {
-            throw Failure(.failure, "\(mount): \(String(cString: strerror(errno)))")
-        }
-        // Others may look at the mount; the data directory keeps itself at 0700.
+        let root = String(decoding: bytes, as: UTF8.self)
         chmod(root, 0o755)
+        return root
     }
 
     /// The mount point first, and only if it is empty: never what is shown through a mount.
@@ -92,18 +108,20 @@ struct DemoPlace: Sendable {
 
 /// A few commands on the mount, shown with what they print.
 struct Tour {
-    private let place: DemoPlace
+    private let shell: DemoShell
 
-    init(_ place: DemoPlace) {
-        self.place = place
+    init(_ shell: DemoShell) {
+        self.shell = shell
     }
 
     func run() throws {
         for (why, command) in Self.steps {
-            Console.line("# \(why)")
-            Console.line("$ \(command)")
-            try show(command)
-            Console.line("")
+            try shell.say("# \(why)\n$ \(command)")
+            let answer = try shell.run(command)
+            try shell.say(answer.text)
+            guard answer.status == 0 else {
+                throw Failure(.failure, "the demo's command failed: \(command)")
+            }
         }
     }
 
@@ -120,21 +138,4 @@ struct Tour {
         ("revoke all of bob's, in one commit", "rmdir users/bob/sessions; ls users/bob/sessions"),
         ("what happened", "tail -n 3 events/all.jsonl"),
     ]
-
-    private func show(_ command: String) throws {
-        let shell = Process()
-        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        shell.arguments = ["-c", command]
-        shell.currentDirectoryURL = URL(fileURLWithPath: place.mount)
-        let output = Pipe()
-        shell.standardOutput = output
-        shell.standardError = output
-        try shell.run()
-        let text = output.fileHandleForReading.readDataToEndOfFile()
-        shell.waitUntilExit()
-        Console.write(String(decoding: text, as: UTF8.self), to: STDOUT_FILENO)
-        guard shell.terminationStatus == 0 else {
-            throw Failure(.failure, "the demo's command failed: \(command)")
-        }
-    }
 }

@@ -67,6 +67,7 @@ extension Brokerfs_Admin_Request {
     fileprivate var isChange: Bool {
         switch kind {
         case .propose, .load, .changeGroup, .transfer: true
+        case .issueToken: false
         case .status, .isMember, .members, .progress, .watch, nil: false
         }
     }

@@ -26,7 +26,8 @@ final class ServerProcess: Sendable {
     init(_ settings: Settings, log: Logger) throws {
         self.log = log
         signal(SIGPIPE, SIG_IGN)
-        let (node, peers) = try Self.node(settings, log)
+        let parts = try Self.node(settings, log)
+        let (node, peers) = (parts.node, parts.peers)
         let mounts: [Mount]
         do {
             mounts = try Self.mount(node, settings, log)
@@ -43,6 +44,7 @@ final class ServerProcess: Sendable {
                 node,
                 path: AdminServer.path(inData: settings.data),
                 status: status,
+                tokens: parts.tokens,
                 log: log
             )
         } catch {
@@ -55,7 +57,10 @@ final class ServerProcess: Sendable {
     }
 
     /// Opens the data directory, where that is allowed, and the connections to the others.
-    private static func node(_ settings: Settings, _ log: Logger) throws -> (LocalNode, Peers?) {
+    private static func node(
+        _ settings: Settings,
+        _ log: Logger
+    ) throws -> (node: LocalNode, peers: Peers?, tokens: IssueToken?) {
         let start = try ClusterStart(settings)
         var configuration = settings.node
         start?.apply(to: &configuration)
@@ -66,16 +71,17 @@ final class ServerProcess: Sendable {
         } catch {
             throw Failure(.failure, "\(error)")
         }
-        guard let start, let peers else { return (node, nil) }
+        guard let start, let peers else { return (node, nil, nil) }
+        let admission = start.admission(node, log: log)
         do {
             // Before the first word to anybody: a directory that is lost later is not begun again.
             try start.finish()
-            try start.start(peers, node)
+            try start.start(peers, node, admission)
         } catch {
             stop(node, peers)
             throw error
         }
-        return (node, peers)
+        return (node, peers, admission.tokens(address: start.address))
     }
 
     private static func stop(_ node: LocalNode, _ peers: Peers?) {

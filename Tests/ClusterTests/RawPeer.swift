@@ -24,19 +24,30 @@ final class RawPeer: Sendable {
     let state = Mutex(State())
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let listener = Mutex<(any Channel)?>(nil)
-    private let contexts: TLSSource.Contexts
+    private let client: NIOSSLContext
+    private let server: NIOSSLContext
     private let identity: ClusterIdentity
 
     init(_ identity: ClusterIdentity, _ files: TLSFiles) throws {
         self.identity = identity
         var log = Logger(label: "test")
         log.logLevel = .critical
-        contexts = try TLSSource(files, identity: identity, log: log).current()
+        let contexts = try TLSSource(files, identity: identity, log: log).current()
+        (client, server) = (contexts.client, contexts.server)
+    }
+
+    /// Somebody without a certificate, who takes any, and says what it likes of itself.
+    init(stranger identity: ClusterIdentity) throws {
+        self.identity = identity
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        client = try NIOSSLContext(configuration: configuration)
+        server = client
     }
 
     /// Dials, with TLS or without.
     func connect(to port: Int, isSecure: Bool = true) throws {
-        let context = contexts.client
+        let context = client
         let channel = try ClientBootstrap(group: group)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -54,7 +65,7 @@ final class RawPeer: Sendable {
 
     /// Listens, and welcomes whoever dials; answers the port.
     func listen() throws -> Int {
-        let context = contexts.server
+        let context = server
         let channel = try ServerBootstrap(group: group)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import membership  # noqa: F401: its scenario is registered by that
 import world
 from run import Run
 from scenarios import ALL

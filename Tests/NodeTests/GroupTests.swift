@@ -13,31 +13,13 @@ import Testing
 /// Three nodes in one process: who leads, what is promised, and how they go on.
 @Suite("a group of nodes", .serialized)
 struct GroupTests {
-    private func write(_ id: String) throws -> Command.Kind {
-        .put([try Document.parse(Array(#"{"user_id":"alice"}"#.utf8), type: .session, id: id)])
-    }
-
-    /// Through whoever leads; again while nobody does.
-    private func put(_ id: String, in group: MemoryGroup) throws {
-        let kind = try write(id)
-        let applied: Applied? = group.wait {
-            guard let leader = group.leader() else { return nil }
-            return try? leader.proposeAndWait(kind).get()
-        }
-        _ = try #require(applied)
-    }
-
-    private func shows(_ node: LocalNode, _ id: String) -> Bool {
-        (try? node.view().header(.session, id)).flatMap { $0 } != nil
-    }
-
     @Test("one node takes changes, the others show them")
     func replicates() throws {
         let group = try MemoryGroup()
         defer { group.end() }
-        try put("s1", in: group)
+        try group.put("s1")
         for node in group.nodes.values {
-            try #require(group.holds { shows(node, "s1") })
+            try #require(group.holds { group.shows(node, "s1") })
         }
         let leader = try #require(group.leader())
         #expect(group.nodes.values.count { $0.isWritable } == 1)
@@ -51,38 +33,38 @@ struct GroupTests {
     func failsOver() throws {
         let group = try MemoryGroup()
         defer { group.end() }
-        try put("s1", in: group)
+        try group.put("s1")
         let old = try #require(group.leader())
         group.network.isolate(old.configuration.member)
         let new = try #require(group.leader(besides: old.configuration.member))
-        #expect(shows(new, "s1"))
+        #expect(group.shows(new, "s1"))
         try #require(group.holds { !old.isWritable })
-        let refusal = old.proposeAndWait(try write("s2"))
+        let refusal = old.proposeAndWait(try MemoryGroup.write("s2"))
         #expect(throws: ProposalError.self) { try refusal.get() }
-        _ = try new.proposeAndWait(write("s3")).get()
+        _ = try new.proposeAndWait(MemoryGroup.write("s3")).get()
         group.network.heal()
-        try #require(group.holds { shows(old, "s3") })
-        #expect(!shows(old, "s2"))
+        try #require(group.holds { group.shows(old, "s3") })
+        #expect(!group.shows(old, "s2"))
     }
 
     @Test("a change asked for at a follower is carried out by the leader, and shown here")
     func forwards() throws {
         let group = try MemoryGroup()
         defer { group.end() }
-        try put("s1", in: group)
+        try group.put("s1")
         let leader = try #require(group.leader())
         let follower = try #require(group.nodes.values.first { $0 !== leader })
         let answer = Waiting<Result<Applied, ProposalError>>()
-        follower.proposeAnywhere(try write("s2")) { answer.set($0) }
+        follower.proposeAnywhere(try MemoryGroup.write("s2")) { answer.set($0) }
         _ = try answer.wait().get()
-        #expect(shows(follower, "s2"))
+        #expect(group.shows(follower, "s2"))
     }
 
     @Test("a follower that hears nothing vouches for nothing after the bound")
     func growsStale() throws {
         let group = try MemoryGroup { $0.stalenessMaxNanoseconds = 300_000_000 }
         defer { group.end() }
-        try put("s1", in: group)
+        try group.put("s1")
         let leader = try #require(group.leader())
         let follower = try #require(group.nodes.values.first { $0 !== leader })
         func mayShow() -> Bool { follower.mayShow(now: follower.monotonicNanoseconds()) }
@@ -102,15 +84,15 @@ struct GroupTests {
             $0.replica.commandBytesMax = 16_384
         }
         defer { group.end() }
-        try put("s0", in: group)
+        try group.put("s0")
         let leader = try #require(group.leader())
         let behind = try #require(group.nodes.keys.first { $0 != leader.configuration.member })
         group.stop(behind)
-        for number in 1...800 { try put("s\(number)", in: group) }
+        for number in 1...800 { try group.put("s\(number)") }
         try group.start(behind)
         let node = try #require(group.nodes[behind])
-        try #require(group.holds(seconds: 60) { shows(node, "s800") })
-        #expect(shows(node, "s0"))
+        try #require(group.holds(seconds: 60) { group.shows(node, "s800") })
+        #expect(group.shows(node, "s0"))
         let names = try FileManager.default.contentsOfDirectory(
             atPath: node.configuration.dataDirectory
         )
@@ -118,19 +100,19 @@ struct GroupTests {
         group.stop(behind)
         try group.start(behind)
         let again = try #require(group.nodes[behind])
-        try #require(group.holds { shows(again, "s800") })
+        try #require(group.holds { group.shows(again, "s800") })
     }
 
     @Test("the leadership is handed over before a node ends")
     func handsOver() throws {
         let group = try MemoryGroup()
         defer { group.end() }
-        try put("s1", in: group)
+        try group.put("s1")
         let leader = try #require(group.leader())
         leader.handOver()
         #expect(!leader.isWritable)
         let next = try #require(group.leader(besides: leader.configuration.member))
-        _ = try next.proposeAndWait(write("s2")).get()
+        _ = try next.proposeAndWait(MemoryGroup.write("s2")).get()
     }
 }
 

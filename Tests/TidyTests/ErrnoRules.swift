@@ -23,6 +23,7 @@ enum ErrnoRules {
         "Sources/Cluster/PeerSockets.swift": "a connection that was refused",
         "Sources/Cluster/SnapshotFiles.swift": "interrupted reads and writes",
         "Sources/brokerfs/Console.swift": "interrupted writes",
+        "Sources/brokerfs/DemoNode.swift": "a session that is gone, and one that is refused",
         "Sources/brokerfs/ExportWriter.swift": "what has gone while it was copied",
         "Sources/brokerfs/PathWatch.swift": "a path that is not there",
     ]

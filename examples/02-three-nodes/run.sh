@@ -9,11 +9,13 @@ data=$(cd ../data && pwd)
 
 place=$(mktemp -d "${TMPDIR:-/tmp}/three-nodes-XXXXXX")
 export SWIFT_BACKTRACE=enable=no
+# Calm enough for a machine that has other things to do: nobody else leads before it is said here.
+export BROKERFS_CLUSTER_ELECTION_TIMEOUT_MS=1000 BROKERFS_CLUSTER_MAX_STALENESS_MS=3000
 declare -A pids
 leave() {
     for name in "${!pids[@]}"; do kill "${pids[$name]}" 2>/dev/null; done
     wait
-    for name in n1 n2 n3; do fusermount3 -uz "$place/c/$name/mnt" 2>/dev/null; done
+    for name in n1 n2 n3 n4; do fusermount3 -uz "$place/c/$name/mnt" 2>/dev/null; done
     rm -rf --one-file-system -- "$place"
 }
 trap leave EXIT
@@ -90,3 +92,21 @@ start "$old"
 until_true '[ "$(cat "$writable/cluster/role" 2>/dev/null)" = follower ] && ls "$writable/sessions" >/dev/null 2>&1'
 until_true '[ "$(ls "$writable/sessions" | wc -l)" = "$(ls "$place/c/$new/mnt/sessions" | wc -l)" ]'
 ls "$writable/sessions" | grep -c alice-laptop || true
+
+echo; echo "# A disk is lost for good: a fresh machine takes the place"
+kill -9 "${pids[$old]}"
+wait "${pids[$old]}" 2>/dev/null
+unset "pids[$old]"
+fusermount3 -uz "$writable" 2>/dev/null
+node=$place/c/$new/data
+brokerfs cluster remove "$old" --data "$node" >/dev/null && echo "removed"
+command=$(brokerfs cluster token --name n4 --ca-key "$place/c/ca.key" --data "$node" 2>/dev/null)
+# As it would be run on the new machine: `brokerfs join ADDRESS --token T`.
+$command --name n4 --address "127.0.0.1:$(port)" --out "$place/c/n4" 2>/dev/null | sed -n 's/ of .*//p'
+start n4
+fresh=$place/c/n4/mnt
+until_true '[ "$(cat "$fresh/cluster/role" 2>/dev/null)" = learner ] && ls "$fresh/sessions" >/dev/null 2>&1'
+until_true 'brokerfs cluster promote n4 --data "$node" >/dev/null 2>&1'
+until_true '[ "$(cat "$fresh/cluster/role" 2>/dev/null)" = follower ]'
+cat "$fresh/cluster/role"
+ls "$fresh/sessions" | grep -c alice-laptop || true

@@ -71,6 +71,29 @@ package struct CertificateAuthority: Sendable {
         self.key = key
     }
 
+    /// Finds the certificate that belongs to a key among several, which a file has while the
+    /// authority changes; PEM.
+    package init(
+        clusterID: String,
+        certificates: String,
+        key: String
+    ) throws(BootstrapError) {
+        let pem = try Self.caught { () throws -> String in
+            let key = try Certificate.PrivateKey(pemEncoded: key).publicKey
+            let all = try PEMDocument.parseMultiple(pemString: certificates)
+            guard
+                let own = try all.first(where: { try Certificate(pemDocument: $0).publicKey == key }
+                )
+            else {
+                throw BootstrapError.certificate(
+                    reason: "the key is that of none of the authority's certificates"
+                )
+            }
+            return own.pemString
+        }
+        try self.init(clusterID: clusterID, certificate: pem, key: key)
+    }
+
     /// Both files of the authority.
     package func encoded() throws(BootstrapError) -> Pair {
         try Self.caught { () throws -> Pair in
@@ -94,6 +117,32 @@ package struct CertificateAuthority: Sendable {
                 certificate: try issued.serializeAsPEM().pemString + "\n",
                 key: try key.serializeAsPEM().pemString + "\n"
             )
+        }
+    }
+
+    /// Certifies a key that somebody else keeps; PEM.
+    func issue(
+        _ identity: ClusterIdentity,
+        host: String,
+        publicKey: String,
+        now: Timestamp
+    ) throws(BootstrapError) -> String {
+        let key = try Self.caught { () throws -> Certificate.PublicKey in
+            try Certificate.PublicKey(pemEncoded: publicKey)
+        }
+        let issued = try issue(identity, host: host, publicKey: key, now: now)
+        return try Self.caught { () throws -> String in
+            try issued.serializeAsPEM().pemString + "\n"
+        }
+    }
+
+    /// Throws ``BootstrapError/certificate(reason:)`` for what is no P-256 key in PEM.
+    static func check(publicKey: String) throws(BootstrapError) {
+        let key = try caught { () throws -> Certificate.PublicKey in
+            try Certificate.PublicKey(pemEncoded: publicKey)
+        }
+        guard P256.Signing.PublicKey(key) != nil else {
+            throw .certificate(reason: "the key to certify is not one of P-256")
         }
     }
 

@@ -31,6 +31,12 @@ package enum DurableFile {
         }
     }
 
+    /// Reads a file that must be there, as UTF-8.
+    package static func text(_ path: String) throws(BootstrapError) -> String {
+        guard let bytes = try read(path) else { throw .file(path: path, reason: "is not there") }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// Makes a file that must not be there yet; durable once its directory is synced.
     package static func create(
         _ path: String,

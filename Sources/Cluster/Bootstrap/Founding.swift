@@ -17,20 +17,25 @@ package struct Founding: Equatable, Sendable {
     /// Who was in the group at the beginning of its log, this member among them or not: whoever
     /// joins later has to begin with the same.
     package var founders: [GroupMember]
+    /// Who was in the group when the file was made: whoever joins later is spoken to by these, and
+    /// its log says who they are only at its end.
+    package var group: [GroupMember]
 
-    /// Joins the parts.
+    /// Joins the parts; `group` nil for a founder, who begins with the founders alone.
     package init(
         clusterID: String,
         member: UInt64,
         name: String,
         incarnation: UInt64,
-        founders: [GroupMember]
+        founders: [GroupMember],
+        group: [GroupMember]? = nil
     ) {
         self.clusterID = clusterID
         self.member = member
         self.name = name
         self.incarnation = incarnation
         self.founders = founders
+        self.group = group ?? founders
     }
 
     /// Who the file speaks of.
@@ -53,6 +58,10 @@ package struct Founding: Equatable, Sendable {
             var id: UInt64
             var name: String
             var address: String
+
+            init(_ member: GroupMember) {
+                (id, name, address) = (member.id, member.name, member.address)
+            }
         }
         var format: Int
         var cluster: String
@@ -60,6 +69,8 @@ package struct Founding: Equatable, Sendable {
         var name: String
         var incarnation: UInt64
         var founders: [Member]
+        /// Absent where it is the same.
+        var group: [Member]?
     }
 
     /// The bytes of the file: JSON.
@@ -70,7 +81,8 @@ package struct Founding: Equatable, Sendable {
             member: member,
             name: name,
             incarnation: incarnation,
-            founders: founders.map { .init(id: $0.id, name: $0.name, address: $0.address) }
+            founders: founders.map { .init($0) },
+            group: group == founders ? nil : group.map { .init($0) }
         )
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -100,22 +112,32 @@ package struct Founding: Equatable, Sendable {
         guard ClusterIdentity(uri: identity.uri) == identity, text.incarnation > 0 else {
             throw .content(path: path, reason: "names no member of a cluster")
         }
-        var founders: [GroupMember] = []
-        for member in text.founders {
-            try MemberName.validate(member.name)
-            let address = try HostPort(member.address).text
-            guard member.id > founders.last?.id ?? 0 else {
-                throw .content(path: path, reason: "the founders are not in order")
-            }
-            founders.append(GroupMember(id: member.id, name: member.name, address: address))
-        }
-        guard !founders.isEmpty else { throw .content(path: path, reason: "has no founders") }
         self.init(
             clusterID: text.cluster,
             member: text.member,
             name: text.name,
             incarnation: text.incarnation,
-            founders: founders
+            founders: try Self.members(text.founders, at: path),
+            group: try text.group.map { (group) throws(BootstrapError) in
+                try Self.members(group, at: path)
+            }
         )
+    }
+
+    private static func members(
+        _ texts: [Text.Member],
+        at path: String
+    ) throws(BootstrapError) -> [GroupMember] {
+        var members: [GroupMember] = []
+        for text in texts {
+            try MemberName.validate(text.name)
+            let address = try HostPort(text.address).text
+            guard text.id > members.last?.id ?? 0 else {
+                throw .content(path: path, reason: "the members are not in order")
+            }
+            members.append(GroupMember(id: text.id, name: text.name, address: address))
+        }
+        guard !members.isEmpty else { throw .content(path: path, reason: "names no members") }
+        return members
     }
 }

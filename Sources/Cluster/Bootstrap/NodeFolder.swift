@@ -15,6 +15,7 @@ package struct NodeFolder: Sendable {
     package var pair: CertificateAuthority.Pair
     /// The authority's key, where this node may admit others (`brokerfs join`).
     package var authorityKey: String?
+    package var timers: GroupTimers
 
     /// Joins the parts.
     package init(
@@ -23,7 +24,8 @@ package struct NodeFolder: Sendable {
         listen: String,
         authority: String,
         pair: CertificateAuthority.Pair,
-        authorityKey: String?
+        authorityKey: String?,
+        timers: GroupTimers = GroupTimers()
     ) {
         self.founding = founding
         self.members = members
@@ -31,6 +33,7 @@ package struct NodeFolder: Sendable {
         self.authority = authority
         self.pair = pair
         self.authorityKey = authorityKey
+        self.timers = timers
     }
 
     /// Writes the folder, which must not be there yet; durable when it returns, or not there.
@@ -108,12 +111,12 @@ package struct NodeFolder: Sendable {
           founding: founding
           # A follower that has heard nothing of a leader for 1 to 2 times this asks for votes.
           # Longer is calmer on a slow network, and slower to take over. The same on all nodes.
-          election_timeout_ms: 300
+          election_timeout_ms: \(timers.electionTimeoutMilliseconds)
           # How often a leader says that it is there; at most a fifth of the election timeout.
-          heartbeat_ms: 50
+          heartbeat_ms: \(timers.heartbeatMilliseconds)
           # How old what a mount shows may be. Past it reads answer "Stale file handle" (ESTALE).
           # At least twice the election timeout, or every failover is seen as staleness.
-          max_staleness_ms: 1000
+          max_staleness_ms: \(timers.stalenessMaxMilliseconds)
           # Writes on the mount of a node that does not lead: refuse (EROFS), revocations (only what
           # takes access away goes to the leader), all. The command line reaches the leader anyway.
           follower_writes: refuse
@@ -124,13 +127,14 @@ package struct NodeFolder: Sendable {
     private var authorityKeyLines: String {
         guard authorityKey != nil else {
             return """
-                    # Without the authority's key this node will admit nobody:
+                    # With the authority's key this node makes tokens for others by itself; without
+                    # it the key is handed over for each: brokerfs cluster token --ca-key FILE
                     # ca_key: ca.key
                 """
         }
         return """
-                # The authority's key, for admitting others, which this version does not do yet.
-                # Remove the file and this line if only an offline machine shall be able to.
+                # The authority's key, for admitting others (brokerfs cluster token). Remove the
+                # file and this line if that shall take the key that is kept offline.
                 ca_key: ca.key
             """
     }

@@ -95,8 +95,8 @@ extension StartDecision.Refusal: CustomStringConvertible {
             the data directory is empty, and there is no founding file that allows a first start. \
             If the disk of member \(configured.member) (\(configured.name)) was lost, it must not \
             vote again: it no longer knows what it acknowledged. On a running node: brokerfs \
-            cluster remove \(configured.name). A new member under a new number would come by \
-            brokerfs join, which this version does not have. If the directory is elsewhere or not \
+            cluster remove \(configured.name), then brokerfs cluster token; here: brokerfs join, \
+            which makes a new member under a new number. If the directory is elsewhere or not \
             mounted, set `data`
             """
         }

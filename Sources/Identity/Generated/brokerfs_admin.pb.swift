@@ -97,6 +97,14 @@ package nonisolated struct Brokerfs_Admin_Request: Sendable {
     set {kind = .progress(newValue)}
   }
 
+  package var issueToken: Brokerfs_Admin_IssueToken {
+    get {
+      if case .issueToken(let v)? = kind {return v}
+      return Brokerfs_Admin_IssueToken()
+    }
+    set {kind = .issueToken(newValue)}
+  }
+
   /// The last request of its connection: Events follow until one of both ends it.
   package var watch: Brokerfs_Admin_Watch {
     get {
@@ -118,6 +126,7 @@ package nonisolated struct Brokerfs_Admin_Request: Sendable {
     case changeGroup(Brokerfs_Admin_ChangeGroup)
     case transfer(Brokerfs_Admin_Transfer)
     case progress(Brokerfs_Admin_Progress)
+    case issueToken(Brokerfs_Admin_IssueToken)
     /// The last request of its connection: Events follow until one of both ends it.
     case watch(Brokerfs_Admin_Watch)
 
@@ -252,6 +261,51 @@ package nonisolated struct Brokerfs_Admin_Transfer: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+}
+
+/// Lets one machine join the group through this node, once.
+package nonisolated struct Brokerfs_Admin_IssueToken: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Who may use it; empty: any name that is free.
+  package var name: String = String()
+
+  package var seconds: UInt32 = 0
+
+  /// PEM; empty: the key that this node is configured with. Kept in memory as long as the token.
+  package var authorityKey: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Brokerfs_Admin_Token: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var token: String = String()
+
+  /// Where to join.
+  package var address: String = String()
+
+  package var expiresAt: SwiftProtobuf.Google_Protobuf_Timestamp {
+    get {_expiresAt ?? SwiftProtobuf.Google_Protobuf_Timestamp()}
+    set {_expiresAt = newValue}
+  }
+  /// Returns true if `expiresAt` has been explicitly set.
+  package var hasExpiresAt: Bool {self._expiresAt != nil}
+  /// Clears the value of `expiresAt`. Subsequent reads from it will return its default value.
+  package mutating func clearExpiresAt() {self._expiresAt = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _expiresAt: SwiftProtobuf.Google_Protobuf_Timestamp? = nil
 }
 
 /// How far the members are, answered when all have forgotten what the entry changed, or after the
@@ -646,6 +700,14 @@ package nonisolated struct Brokerfs_Admin_Response: Sendable {
     set {kind = .progressed(newValue)}
   }
 
+  package var token: Brokerfs_Admin_Token {
+    get {
+      if case .token(let v)? = kind {return v}
+      return Brokerfs_Admin_Token()
+    }
+    set {kind = .token(newValue)}
+  }
+
   package var events: Brokerfs_Admin_Events {
     get {
       if case .events(let v)? = kind {return v}
@@ -664,6 +726,7 @@ package nonisolated struct Brokerfs_Admin_Response: Sendable {
     case loaded(Brokerfs_Admin_Loaded)
     case members(Brokerfs_Admin_Members)
     case progressed(Brokerfs_Admin_Progressed)
+    case token(Brokerfs_Admin_Token)
     case events(Brokerfs_Admin_Events)
 
   }
@@ -826,7 +889,7 @@ fileprivate nonisolated let _protobuf_package = "brokerfs.admin"
 
 nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}propose\0\u{3}is_member\0\u{1}load\0\u{1}members\0\u{3}change_group\0\u{1}transfer\0\u{1}progress\0\u{2}\u{c}watch\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}propose\0\u{3}is_member\0\u{1}load\0\u{1}members\0\u{3}change_group\0\u{1}transfer\0\u{1}progress\0\u{3}issue_token\0\u{2}\u{b}watch\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -928,6 +991,19 @@ nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtob
           self.kind = .progress(v)
         }
       }()
+      case 9: try {
+        var v: Brokerfs_Admin_IssueToken?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .issueToken(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .issueToken(v)
+        }
+      }()
       case 20: try {
         var v: Brokerfs_Admin_Watch?
         var hadOneofValue = false
@@ -983,6 +1059,10 @@ nonisolated extension Brokerfs_Admin_Request: SwiftProtobuf.Message, SwiftProtob
     case .progress?: try {
       guard case .progress(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .issueToken?: try {
+      guard case .issueToken(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
     case .watch?: try {
       guard case .watch(let v)? = self.kind else { preconditionFailure() }
@@ -1243,6 +1323,90 @@ nonisolated extension Brokerfs_Admin_Transfer: SwiftProtobuf.Message, SwiftProto
 
   package static func ==(lhs: Brokerfs_Admin_Transfer, rhs: Brokerfs_Admin_Transfer) -> Bool {
     if lhs.to != rhs.to {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_IssueToken: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".IssueToken"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}seconds\0\u{3}authority_key\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.seconds) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.authorityKey) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.seconds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.seconds, fieldNumber: 2)
+    }
+    if !self.authorityKey.isEmpty {
+      try visitor.visitSingularStringField(value: self.authorityKey, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_IssueToken, rhs: Brokerfs_Admin_IssueToken) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.seconds != rhs.seconds {return false}
+    if lhs.authorityKey != rhs.authorityKey {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Admin_Token: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Token"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}address\0\u{3}expires_at\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.token) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._expiresAt) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.token.isEmpty {
+      try visitor.visitSingularStringField(value: self.token, fieldNumber: 1)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 2)
+    }
+    try { if let v = self._expiresAt {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Admin_Token, rhs: Brokerfs_Admin_Token) -> Bool {
+    if lhs.token != rhs.token {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs._expiresAt != rhs._expiresAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1727,7 +1891,7 @@ nonisolated extension Brokerfs_Admin_Failure.Code: SwiftProtobuf._ProtoNameProvi
 
 nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Response"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}failure\0\u{1}status\0\u{1}applied\0\u{1}membership\0\u{1}loaded\0\u{1}members\0\u{1}progressed\0\u{2}\u{d}events\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}failure\0\u{1}status\0\u{1}applied\0\u{1}membership\0\u{1}loaded\0\u{1}members\0\u{1}progressed\0\u{1}token\0\u{2}\u{c}events\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1826,6 +1990,19 @@ nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProto
           self.kind = .progressed(v)
         }
       }()
+      case 8: try {
+        var v: Brokerfs_Admin_Token?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .token(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .token(v)
+        }
+      }()
       case 20: try {
         var v: Brokerfs_Admin_Events?
         var hadOneofValue = false
@@ -1877,6 +2054,10 @@ nonisolated extension Brokerfs_Admin_Response: SwiftProtobuf.Message, SwiftProto
     case .progressed?: try {
       guard case .progressed(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .token?: try {
+      guard case .token(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
     case .events?: try {
       guard case .events(let v)? = self.kind else { preconditionFailure() }

@@ -173,6 +173,22 @@ package nonisolated struct Brokerfs_Peer_Frame: Sendable {
     set {kind = .snapshotReceived(newValue)}
   }
 
+  package var join: Brokerfs_Peer_Join {
+    get {
+      if case .join(let v)? = kind {return v}
+      return Brokerfs_Peer_Join()
+    }
+    set {kind = .join(newValue)}
+  }
+
+  package var joined: Brokerfs_Peer_Joined {
+    get {
+      if case .joined(let v)? = kind {return v}
+      return Brokerfs_Peer_Joined()
+    }
+    set {kind = .joined(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -189,6 +205,8 @@ package nonisolated struct Brokerfs_Peer_Frame: Sendable {
     case snapshotChunk(Brokerfs_Peer_SnapshotChunk)
     case snapshotDone(Brokerfs_Peer_SnapshotDone)
     case snapshotReceived(Brokerfs_Peer_SnapshotReceived)
+    case join(Brokerfs_Peer_Join)
+    case joined(Brokerfs_Peer_Joined)
 
   }
 
@@ -281,6 +299,12 @@ package nonisolated struct Brokerfs_Peer_Refusal: Sendable {
     case history // = 8
     case purpose // = 9
     case busy // = 10
+
+    /// The token of a join is not known, was used, or its time is over.
+    case token // = 11
+
+    /// Whoever wants to join cannot: by its name, its address or its key.
+    case newcomer // = 12
     case UNRECOGNIZED(Int)
 
     package init() {
@@ -300,6 +324,8 @@ package nonisolated struct Brokerfs_Peer_Refusal: Sendable {
       case 8: self = .history
       case 9: self = .purpose
       case 10: self = .busy
+      case 11: self = .token
+      case 12: self = .newcomer
       default: self = .UNRECOGNIZED(rawValue)
       }
     }
@@ -317,6 +343,8 @@ package nonisolated struct Brokerfs_Peer_Refusal: Sendable {
       case .history: return 8
       case .purpose: return 9
       case .busy: return 10
+      case .token: return 11
+      case .newcomer: return 12
       case .UNRECOGNIZED(let i): return i
       }
     }
@@ -334,6 +362,8 @@ package nonisolated struct Brokerfs_Peer_Refusal: Sendable {
       .history,
       .purpose,
       .busy,
+      .token,
+      .newcomer,
     ]
 
   }
@@ -349,6 +379,85 @@ package nonisolated struct Brokerfs_Peer_Renew: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+}
+
+/// The only frame of whoever has a token and no certificate yet.
+package nonisolated struct Brokerfs_Peer_Join: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var versionMin: UInt32 = 0
+
+  package var versionMax: UInt32 = 0
+
+  package var secret: Data = Data()
+
+  /// Where the others will dial the newcomer; its number is the group's to give.
+  package var name: String = String()
+
+  package var address: String = String()
+
+  /// What the certificate is wanted for; PEM, P-256.
+  package var publicKey: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The answer: the newcomer is a learner now, and this is what its folder is made of.
+package nonisolated struct Brokerfs_Peer_Joined: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var version: UInt32 = 0
+
+  package var clusterID: String = String()
+
+  package var memberID: UInt64 = 0
+
+  /// PEM; one certificate or several.
+  package var authority: String = String()
+
+  package var certificate: String = String()
+
+  /// Who was in the group at the beginning of its log, and who is now.
+  package var founders: [Brokerfs_Peer_Member] = []
+
+  package var group: [Brokerfs_Peer_Member] = []
+
+  package var timers: Brokerfs_Peer_Joined.Timers {
+    get {_timers ?? Brokerfs_Peer_Joined.Timers()}
+    set {_timers = newValue}
+  }
+  /// Returns true if `timers` has been explicitly set.
+  package var hasTimers: Bool {self._timers != nil}
+  /// Clears the value of `timers`. Subsequent reads from it will return its default value.
+  package mutating func clearTimers() {self._timers = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct Timers: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var electionTimeoutMs: UInt32 = 0
+
+    package var heartbeatMs: UInt32 = 0
+
+    package var maxStalenessMs: UInt32 = 0
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package init() {}
+
+  fileprivate var _timers: Brokerfs_Peer_Joined.Timers? = nil
 }
 
 package nonisolated struct Brokerfs_Peer_Position: Sendable {
@@ -1407,7 +1516,7 @@ nonisolated extension Brokerfs_Peer_Purpose: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Brokerfs_Peer_Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Frame"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}welcome\0\u{1}refusal\0\u{1}raft\0\u{1}ask\0\u{1}answer\0\u{1}renew\0\u{3}snapshot_offer\0\u{3}snapshot_resume\0\u{3}snapshot_chunk\0\u{3}snapshot_done\0\u{3}snapshot_received\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}welcome\0\u{1}refusal\0\u{1}raft\0\u{1}ask\0\u{1}answer\0\u{1}renew\0\u{3}snapshot_offer\0\u{3}snapshot_resume\0\u{3}snapshot_chunk\0\u{3}snapshot_done\0\u{3}snapshot_received\0\u{1}join\0\u{1}joined\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1571,6 +1680,32 @@ nonisolated extension Brokerfs_Peer_Frame: SwiftProtobuf.Message, SwiftProtobuf.
           self.kind = .snapshotReceived(v)
         }
       }()
+      case 13: try {
+        var v: Brokerfs_Peer_Join?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .join(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .join(v)
+        }
+      }()
+      case 14: try {
+        var v: Brokerfs_Peer_Joined?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .joined(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .joined(v)
+        }
+      }()
       default: break
       }
     }
@@ -1629,6 +1764,14 @@ nonisolated extension Brokerfs_Peer_Frame: SwiftProtobuf.Message, SwiftProtobuf.
     case .snapshotReceived?: try {
       guard case .snapshotReceived(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .join?: try {
+      guard case .join(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .joined?: try {
+      guard case .joined(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
     }()
     case nil: break
     }
@@ -1788,7 +1931,7 @@ nonisolated extension Brokerfs_Peer_Refusal: SwiftProtobuf.Message, SwiftProtobu
 }
 
 nonisolated extension Brokerfs_Peer_Refusal.Reason: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}REASON_VERSION\0\u{1}REASON_CLUSTER\0\u{1}REASON_UNKNOWN_MEMBER\0\u{1}REASON_WRONG_NODE\0\u{1}REASON_CERTIFICATE\0\u{1}REASON_SAME_MEMBER\0\u{1}REASON_INCARNATION\0\u{1}REASON_HISTORY\0\u{1}REASON_PURPOSE\0\u{1}REASON_BUSY\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}REASON_VERSION\0\u{1}REASON_CLUSTER\0\u{1}REASON_UNKNOWN_MEMBER\0\u{1}REASON_WRONG_NODE\0\u{1}REASON_CERTIFICATE\0\u{1}REASON_SAME_MEMBER\0\u{1}REASON_INCARNATION\0\u{1}REASON_HISTORY\0\u{1}REASON_PURPOSE\0\u{1}REASON_BUSY\0\u{1}REASON_TOKEN\0\u{1}REASON_NEWCOMER\0")
 }
 
 nonisolated extension Brokerfs_Peer_Renew: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1805,6 +1948,170 @@ nonisolated extension Brokerfs_Peer_Renew: SwiftProtobuf.Message, SwiftProtobuf.
   }
 
   package static func ==(lhs: Brokerfs_Peer_Renew, rhs: Brokerfs_Peer_Renew) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Peer_Join: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Join"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}version_min\0\u{3}version_max\0\u{1}secret\0\u{1}name\0\u{1}address\0\u{3}public_key\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.versionMin) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.versionMax) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.secret) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.publicKey) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.versionMin != 0 {
+      try visitor.visitSingularUInt32Field(value: self.versionMin, fieldNumber: 1)
+    }
+    if self.versionMax != 0 {
+      try visitor.visitSingularUInt32Field(value: self.versionMax, fieldNumber: 2)
+    }
+    if !self.secret.isEmpty {
+      try visitor.visitSingularBytesField(value: self.secret, fieldNumber: 3)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 4)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 5)
+    }
+    if !self.publicKey.isEmpty {
+      try visitor.visitSingularStringField(value: self.publicKey, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Peer_Join, rhs: Brokerfs_Peer_Join) -> Bool {
+    if lhs.versionMin != rhs.versionMin {return false}
+    if lhs.versionMax != rhs.versionMax {return false}
+    if lhs.secret != rhs.secret {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.publicKey != rhs.publicKey {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Peer_Joined: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Joined"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}cluster_id\0\u{3}member_id\0\u{1}authority\0\u{1}certificate\0\u{1}founders\0\u{1}group\0\u{1}timers\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.version) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.clusterID) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.memberID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.authority) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.certificate) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.founders) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.group) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._timers) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.version != 0 {
+      try visitor.visitSingularUInt32Field(value: self.version, fieldNumber: 1)
+    }
+    if !self.clusterID.isEmpty {
+      try visitor.visitSingularStringField(value: self.clusterID, fieldNumber: 2)
+    }
+    if self.memberID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.memberID, fieldNumber: 3)
+    }
+    if !self.authority.isEmpty {
+      try visitor.visitSingularStringField(value: self.authority, fieldNumber: 4)
+    }
+    if !self.certificate.isEmpty {
+      try visitor.visitSingularStringField(value: self.certificate, fieldNumber: 5)
+    }
+    if !self.founders.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.founders, fieldNumber: 6)
+    }
+    if !self.group.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.group, fieldNumber: 7)
+    }
+    try { if let v = self._timers {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Peer_Joined, rhs: Brokerfs_Peer_Joined) -> Bool {
+    if lhs.version != rhs.version {return false}
+    if lhs.clusterID != rhs.clusterID {return false}
+    if lhs.memberID != rhs.memberID {return false}
+    if lhs.authority != rhs.authority {return false}
+    if lhs.certificate != rhs.certificate {return false}
+    if lhs.founders != rhs.founders {return false}
+    if lhs.group != rhs.group {return false}
+    if lhs._timers != rhs._timers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Brokerfs_Peer_Joined.Timers: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Brokerfs_Peer_Joined.protoMessageName + ".Timers"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}election_timeout_ms\0\u{3}heartbeat_ms\0\u{3}max_staleness_ms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.electionTimeoutMs) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.heartbeatMs) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.maxStalenessMs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.electionTimeoutMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.electionTimeoutMs, fieldNumber: 1)
+    }
+    if self.heartbeatMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.heartbeatMs, fieldNumber: 2)
+    }
+    if self.maxStalenessMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxStalenessMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Brokerfs_Peer_Joined.Timers, rhs: Brokerfs_Peer_Joined.Timers) -> Bool {
+    if lhs.electionTimeoutMs != rhs.electionTimeoutMs {return false}
+    if lhs.heartbeatMs != rhs.heartbeatMs {return false}
+    if lhs.maxStalenessMs != rhs.maxStalenessMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
