@@ -20,6 +20,7 @@ FOLLOWER_SECONDS_MAX = 300
 FRESH_SECONDS_MAX = 1800
 SNAPSHOT_MARK = "a snapshot is arriving"
 SNAPSHOT_BYTES = re.compile(r"bytes=(\d+) .*a snapshot is arriving")
+PORT = group.world.PORT
 TOKEN = re.compile(r"bfsjoin-\S+")
 USER_SESSIONS = 10
 ANSWER_POLL_SECONDS = 0.02
@@ -125,11 +126,9 @@ def join(brokerfs, leader, name, number):
     said = brokerfs.ask(leader, "cluster", "token", "--ca-key", str(authority))
     token = TOKEN.search(said)[0]
     node = brokerfs.add(name, number)
-    world = group.world
-    with group.inside(brokerfs.network.pid(name)):
-        world.run([brokerfs.binary, "join", f"{leader.address}:{world.PORT}", "--token", token,
-                   "--name", name, "--address", f"{node.address}:{world.PORT}", "--out",
-                   str(node.folder)])
+    brokerfs.network.inside(
+        name, brokerfs.binary, "join", f"{leader.address}:{PORT}", "--token", token, "--name", name,
+        "--address", f"{node.address}:{PORT}", "--out", str(node.folder))
     return node
 
 
@@ -147,7 +146,8 @@ def measure_fresh(brokerfs, options, figures):
     if listed != options.sessions:
         raise BenchmarkError(f"the fresh node shows {listed} sessions of {options.sessions}")
     begin = time.perf_counter()
-    brokerfs.ask(brokerfs.wait_for_leader(), "cluster", "promote", node.name)
+    brokerfs.patience.again("promote", lambda: brokerfs.ask(
+        brokerfs.wait_for_leader(), "cluster", "promote", node.name))
     figures.add("fresh-promoted", time.perf_counter() - begin)
     found = SNAPSHOT_BYTES.search(text_since(node, 0))
     return int(found[1]) if found else None
@@ -160,7 +160,8 @@ def listing(path):
 
 
 def text_of(options, figures, load, carried, copied, filled):
-    ways = ", ".join(f"{way} {carried.count(way)} times" for way in sorted(set(carried)))
+    ways = ", ".join(f"{way} ({carried.count(way)} of {len(carried)} rounds)"
+                     for way in sorted(set(carried)))
     words = [f"{report.machine(load)} The follower missed {options.changes:,} new sessions, which "
              f"were carried by {ways or 'nothing'}."]
     if filled:

@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import contextmanager
 
-from lib import processes
+from lib import processes, report
 from lib.node import LOAD_SECONDS_MAX
 from lib.processes import BUILD, BenchmarkError, progress
 
@@ -124,6 +124,9 @@ class Group(nodes.Group):
         begin, loaded = time.perf_counter(), 0
         for part in self.parts(lines):
             loaded += self.patience.again("load", self.load, part)
+            if loaded >= PART_LINES:
+                progress(f"  {loaded:,} records after "
+                         f"{report.duration(time.perf_counter() - begin)}")
         seconds = time.perf_counter() - begin
         self.catch_up(self.wait_for_leader(), self.nodes, FILL_SECONDS_MAX)
         return loaded, seconds
