@@ -27,7 +27,9 @@ MEMBERS = 3
 CALL_MS_MAX = 10000
 WAIT_SECONDS_MAX = 60
 FILL_SECONDS_MAX = 300
-PART_LINES = 50000
+PART_LINES = 10000
+TOLD_PARTS = 10
+ANSWER_SECONDS_MAX = 60
 # So many rounds may go wrong. A group that loses its leader more often is not fit to be measured.
 MISHAPS_MAX = 10
 # States of a port of a bridge.
@@ -122,9 +124,9 @@ class Group(nodes.Group):
     def fill(self, lines):
         """Loads JSON lines through the leader; returns (records, seconds) when all show them."""
         begin, loaded = time.perf_counter(), 0
-        for part in self.parts(lines):
+        for number, part in enumerate(self.parts(lines), start=1):
             loaded += self.patience.again("load", self.load, part)
-            if loaded >= PART_LINES:
+            if number % TOLD_PARTS == 0:
                 progress(f"  {loaded:,} records after "
                          f"{report.duration(time.perf_counter() - begin)}")
         seconds = time.perf_counter() - begin
@@ -143,8 +145,9 @@ class Group(nodes.Group):
     def load(self, path):
         """Loads one file; a record that is there already is there once. Returns how many."""
         leader = self.wait_for_leader()
-        said = processes.run_command([self.binary, "load", str(path), "--data", str(leader.data),
-                                      "--json"], self, self.scratch, LOAD_SECONDS_MAX)
+        said = processes.run_command(
+            [self.binary, "load", str(path), "--data", str(leader.data), "--timeout",
+             str(ANSWER_SECONDS_MAX), "--json"], self, self.scratch, LOAD_SECONDS_MAX)
         return json.loads(said)["loaded"]
 
     def heal(self):
