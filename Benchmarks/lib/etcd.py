@@ -6,7 +6,6 @@ is in the network of its member and speaks to 127.0.0.1, as a program beside a m
 """
 
 import base64
-import itertools
 import json
 import re
 import selectors
@@ -27,8 +26,10 @@ ANSWER_SECONDS_MAX = 30
 HEARTBEAT_MS, ELECTION_MS = 50, 300
 # How often a client that waits for a new leader sends another put, without waiting for the last.
 ATTEMPT_SECONDS = 0.005
-# More that wait at the same time would be a load of their own.
-ATTEMPTS_MAX = 100
+# After so long it sends more slowly: what waits would become a load of its own.
+EAGER_SECONDS = 1.0
+LATER_ATTEMPT_SECONDS = 0.05
+ATTEMPTS_MAX = 500
 POLL_SECONDS = 0.005
 
 
@@ -270,12 +271,13 @@ def first_put(members, name):
     """
     attempts, begin = Attempts(members, name), time.monotonic()
     try:
-        for number in itertools.count(1):
+        while (now := time.monotonic()) < begin + READY_SECONDS_MAX:
             attempts.send()
-            at = attempts.acknowledged(begin + number * ATTEMPT_SECONDS)
+            is_eager = now < begin + EAGER_SECONDS
+            at = attempts.acknowledged(
+                now + (ATTEMPT_SECONDS if is_eager else LATER_ATTEMPT_SECONDS))
             if at:
                 return at
-            if time.monotonic() > begin + READY_SECONDS_MAX:
-                raise BenchmarkError("etcd: no put was acknowledged after the leader was gone")
+        raise BenchmarkError("etcd: no put was acknowledged after the leader was gone")
     finally:
         attempts.close()
