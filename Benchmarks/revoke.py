@@ -77,16 +77,12 @@ def measure(brokerfs, options, scratch, write):
     return single, bulk
 
 
-def percentile(values, share):
-    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
-
-
 def single_tables(single):
     rows = []
     for field, name in PHASES.items():
         values = [line[field] / 1e9 for line in single]
-        rows.append([name, *(report.duration(percentile(values, share)) for share in (0.5, 0.99)),
-                     report.duration(max(values))])
+        shown = [report.percentile(values, 0.5), report.percentile(values, 0.99), max(values)]
+        rows.append([name, *map(report.duration, shown)])
     stale = sum(line["stale_reads"] > 0 for line in single)
     seen = sum(line["stale_names"] > 0 for line in single)
     cold = sum(not line["warm"] for line in single)
@@ -127,13 +123,10 @@ def aims(bulk):
 
 
 def draw(single, bulk, picture):
-    picture, count = Path(picture), len(single)
-    curves = [(name, [(line_ns / 1e9, 100 * (rank + 1) / count) for rank, line_ns
-                      in enumerate(sorted(line[field] for line in single))])
-              for field, name in CURVES.items()]
-    svg.lines(picture, "Revoking one session, all names warm", "time since the call of unlink",
-              "sessions, %", curves, report.round_duration, lambda value: f"{value:.0f} %",
-              log_y=False, dots=False)
+    picture = Path(picture)
+    curves = [(name, [line[field] / 1e9 for line in single]) for field, name in CURVES.items()]
+    svg.distribution(picture, "Revoking one session, all names warm",
+                     "time since the call of unlink", curves, report.round_duration)
     middle = lambda field: [(size, statistics.median(line[field] for line in lines) / 1e9)
                             for size, lines in bulk.items()]
     svg.lines(picture.with_stem(picture.stem + "-bulk"), "Revoking all sessions of a user by one "

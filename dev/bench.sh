@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Measures brokerfs beside other file systems, against its own size, and beside PostgreSQL. Needs
-# root: it mounts, and the cold operations drop the machine's caches.
+# Measures brokerfs beside other file systems, against its own size, beside PostgreSQL, and three
+# nodes of it beside etcd. Needs root: it mounts, makes networks, and the cold operations drop the
+# machine's caches.
 #   dev/bench.sh                     every step, with its defaults
-#   dev/bench.sh STEP [OPTION…]      one of files, requests, puts, scale, revoke, raft, postgres; OPTIONs
-#                                    are those of Benchmarks/run.py, scale.py, revoke.py, postgres.py
+#   dev/bench.sh STEP [OPTION…]      one of files, requests, puts, scale, revoke, raft, postgres,
+#                                    cluster; OPTIONs are those of Benchmarks/run.py, scale.py, …
+#   dev/bench.sh cluster [--quick]   all that needs three nodes; also one by one: revoke-cluster,
+#                                    throughput, failover, catchup
 # Binaries that are built already are measured with BROKERFS_BENCH_BINARIES=DIRECTORY.
 . "$(dirname "$0")/common.sh"
-steps=(files requests puts scale revoke raft postgres)
+steps=(files requests puts scale revoke raft postgres cluster)
+parts=(revoke-cluster throughput failover catchup)
 if [ $# -gt 0 ]; then
-    [[ " ${steps[*]} " == *" $1 "* ]] || fatal "no step $1; there are: ${steps[*]}"
+    [[ " ${steps[*]} ${parts[*]} " == *" $1 "* ]] ||
+        fatal "no step $1; there are: ${steps[*]}, and of cluster: ${parts[*]}"
     steps=("$1")
     shift
 fi
@@ -29,6 +34,15 @@ export BROKERFS_BRAKE_UNLINKS=0
 make --no-print-directory -C Benchmarks all >&2
 document=docs/BENCHMARKS.md
 place=
+# A new directory for a step, without that of the step before. Nothing is mounted there: what mounts
+# does so in a mount namespace of its own.
+new_place() {
+    if [ -n "$place" ]; then rm -rf --one-file-system -- "$place"; fi
+    place=$(mktemp -d "$PWD/Benchmarks/build/$1-XXXXXX")
+}
+trap '[ -z "$place" ] || rm -rf --one-file-system -- "$place"' EXIT
+# With a trap of its own, bash waits for the step to end before it removes the directory.
+trap 'exit 130' INT TERM HUP
 
 files() {
     python3 Benchmarks/run.py --brokerfs "$bin/brokerfs mount {mountpoint} --data {state}" \
@@ -43,8 +57,7 @@ requests() {
 
 # Durable puts through a node, beside a bare append and fdatasync on the same disk.
 puts() {
-    place=$(mktemp -d "$PWD/Benchmarks/build/puts-XXXXXX")
-    trap 'rm -rf -- "$place"' EXIT
+    new_place puts
     "$bin/putbench" "$place/data" 5 2 >"$place/puts.jsonl"
     Benchmarks/build/fdbench --label disk --round 1 --count 2000 "$place" >"$place/disk.jsonl"
     python3 Benchmarks/puts.py "$place/puts.jsonl" "$place/disk.jsonl" $document
@@ -54,8 +67,7 @@ scale() { python3 Benchmarks/scale.py --binary "$bin/brokerfs" --write $document
 revoke() { python3 Benchmarks/revoke.py --binary "$bin/brokerfs" --write $document "$@"; }
 # The Raft core alone, and whole simulated clusters.
 raft() {
-    place=$(mktemp -d "$PWD/Benchmarks/build/raft-XXXXXX")
-    trap 'rm -rf -- "$place"' EXIT
+    new_place raft
     "$bin/raftbench" 5 100000 >"$place/raft.jsonl"
     "$bin/brokerfs-sim" --seed 1 --runs 1000 >"$place/sim.txt"
     python3 Benchmarks/raft.py "$place/raft.jsonl" "$place/sim.txt" $document
@@ -67,6 +79,27 @@ postgres() {
         return
     fi
     python3 Benchmarks/postgres.py --binary "$bin/brokerfs" --write $document "$@"
+}
+
+# Three nodes in networks of their own. Whatever ends such a script, its mounts, networks and
+# processes end with it; only the directory is left, and is removed here.
+three_nodes() {
+    local script=$1
+    shift
+    new_place "$script"
+    PYTHONDONTWRITEBYTECODE=1 python3 "Benchmarks/$script.py" --binary "$bin/brokerfs" \
+        --scratch "$place" --write $document "$@"
+}
+revoke-cluster() { three_nodes revoke_cluster "$@"; }
+throughput() { three_nodes throughput "$@"; }
+failover() { three_nodes failover "$@"; }
+catchup() { three_nodes catchup "$@"; }
+cluster() {
+    local part
+    for part in "${parts[@]}"; do
+        log "step $part"
+        "$part" "$@"
+    done
 }
 
 for step in "${steps[@]}"; do

@@ -4,6 +4,7 @@
 //
 //   revokebench MOUNT USER unlink COUNT PAUSE   revokes sessions of the user one by one
 //   revokebench MOUNT USER rmdir 1 PAUSE        revokes all of them at once
+//   revokebench MOUNT USER watch PERIOD PAUSE   revokes nothing: says when another one has
 //
 // Before each revocation there is a pause, in milliseconds: for a second after a change brokerfs
 // lets the kernel keep no attributes of the directory, and then no name in it counts as cached.
@@ -13,6 +14,13 @@
 // RESOLVE_CACHED, it never sends a request: a name is "cached" as long as a stat of it would be
 // answered from the kernel's memory. Afterwards every name is asked again in the ordinary way, and
 // has to answer ENOENT.
+//
+// `watch` makes everything warm, prints a line when it is ready, and later when, by
+// CLOCK_MONOTONIC, the mount showed none of the sessions any more. The first names are asked in the
+// ordinary way, every PERIOD microseconds, until each fails; as long as the kernel answers, that
+// costs the node nothing. Then the kernel must have forgotten all others: the node has to be asked
+// for them, and it has just said that it shows them no more. Whether it says so of each is asked
+// afterwards.
 //
 // INVARIANT: nothing is allocated or formatted while the clock runs; no directory of the user is
 // held open, because the kernel treats a directory that was removed under its holder differently.
@@ -27,12 +35,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { READ_BYTES_MAX = 1 << 20, HELD_MAX = 100 };
+enum { READ_BYTES_MAX = 1 << 20, HELD_MAX = 100, ASKED_MAX = 16 };
 static const uint64_t giveUpNanoseconds = 30000000000u;
 
 struct session { char *name, *second; };
@@ -52,9 +61,13 @@ static uint64_t now(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void pauseBefore(void) {
-    const struct timespec t = { pauseMilliseconds / 1000, pauseMilliseconds % 1000 * 1000000 };
+static void pauseFor(long microseconds) {
+    const struct timespec t = { microseconds / 1000000, microseconds % 1000000 * 1000 };
     nanosleep(&t, NULL);
+}
+
+static void pauseBefore(void) {
+    pauseFor(pauseMilliseconds * 1000);
 }
 
 static void findSessions(void) {
@@ -186,9 +199,51 @@ static void revokeAll(void) {
            (unsigned long long)(asked - forgotten), stillCached, staleNames, staleReads);
 }
 
+// MARK: Somebody else revokes
+
+// Whether the mount shows the name; a refusal for whatever reason is not showing it. ESTALE, which
+// says that the mount is too old to answer, is counted: it is no news of the revocation.
+static bool isShown(const char *name, long *stale) {
+    struct stat st;
+    if (fstatat(AT_FDCWD, name, &st, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (errno == ESTALE) *stale += 1;
+    else if (errno != ENOENT && errno != EKEYREVOKED) fail("stat", name);
+    return errno == ESTALE;
+}
+
+static void watchAll(long period) {
+    int held[HELD_MAX];
+    const char **names = calloc((size_t)sessionCount * 2, sizeof *names);
+    if (names == NULL) fail("allocate", NULL);
+    long cached = warmAll(held, names), total = 2 * sessionCount, stale = 0, shown = 0;
+    long asked = total < ASKED_MAX ? total : ASKED_MAX;
+    // Timers may be late by 50 µs otherwise.
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    printf("{\"op\":\"ready\",\"names\":%ld,\"cached\":%ld}\n", total, cached);
+    fflush(stdout);
+    uint64_t deadline = now() + giveUpNanoseconds;
+    for (long i = 0; i < asked; i++)
+        for (; isShown(names[i], &stale); pauseFor(period))
+            if (now() > deadline) fail("still there", names[i]);
+    uint64_t first = now();
+    for (long left = total; left > asked;) {
+        long kept = asked;
+        for (long i = asked; i < left; i++)
+            if (isCached(names[i])) names[kept++] = names[i];
+        left = kept;
+        if (left > asked && now() > deadline) fail("still cached", names[asked]);
+        if (left > asked) pauseFor(period);
+    }
+    uint64_t gone = now();
+    for (long i = 0; i < sessionCount; i++)
+        shown += isShown(sessions[i].name, &stale) + isShown(sessions[i].second, &stale);
+    printf("{\"op\":\"gone\",\"asked_at\":%llu,\"gone_at\":%llu,\"shown_afterwards\":%ld,"
+           "\"stale\":%ld}\n", (unsigned long long)first, (unsigned long long)gone, shown, stale);
+}
+
 int main(int argc, char **argv) {
     if (argc != 6) {
-        fputs("usage: revokebench MOUNT USER unlink|rmdir COUNT PAUSE\n", stderr);
+        fputs("usage: revokebench MOUNT USER unlink|rmdir|watch COUNT|PERIOD PAUSE\n", stderr);
         return 2;
     }
     pauseMilliseconds = atol(argv[5]);
@@ -196,6 +251,7 @@ int main(int argc, char **argv) {
     snprintf(userSessions, sizeof userSessions, "users/%s/sessions", argv[2]);
     findSessions();
     if (strcmp(argv[3], "rmdir") == 0) revokeAll();
+    else if (strcmp(argv[3], "watch") == 0) watchAll(atol(argv[4]));
     else
         for (long i = 0; i < sessionCount && i < atol(argv[4]); i++) revokeOne(&sessions[i]);
     return 0;

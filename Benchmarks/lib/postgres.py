@@ -33,31 +33,42 @@ class Postgres:
 
     label = "postgresql"
 
-    def __init__(self, scratch, user):
+    def __init__(self, scratch, user, name="postgres"):
         self.bin, self.scratch = programs(), scratch
         self.account = pwd.getpwnam(user)
         # A socket's path may have 107 bytes, and the server's user has to reach both places.
-        self.sockets = processes.make_scratch(tempfile.gettempdir(), "brokerfs-postgres")
-        self.home = scratch / "postgres"
+        self.sockets = self.make_sockets()
+        self.home, self.log = scratch / name, scratch / f"{name}.log"
         self.home.mkdir()
         for path in (self.home, self.sockets):
             os.chown(path, self.account.pw_uid, self.account.pw_gid)
         self.server = None
 
-    def start(self):
-        data = self.home / "data"
+    def make_sockets(self):
+        return processes.make_scratch(tempfile.gettempdir(), "brokerfs-postgres")
+
+    def make_data(self, data):
         self.run([self.bin / "initdb", "--auth=trust", "--username=bench", "--locale=C",
                   "--encoding=UTF8", "-D", data])
-        with open(self.scratch / "postgres.log", "w") as log:
+
+    def settings(self):
+        """What differs from the package's settings, by name."""
+        return {"listen_addresses": "", "unix_socket_directories": self.sockets}
+
+    def start(self):
+        data = self.home / "data"
+        self.make_data(data)
+        settings = [word for name, value in self.settings().items()
+                    for word in ("-c", f"{name}={value}")]
+        with open(self.log, "w") as log:
             # SIGINT asks the server for a fast shutdown; SIGTERM would wait for its clients.
-            self.server = processes.start(
-                [str(self.bin / "postgres"), "-D", str(data), "-c", "listen_addresses=", "-c",
-                 f"unix_socket_directories={self.sockets}"], log, signal.SIGINT, **self.identity())
+            self.server = processes.start([str(self.bin / "postgres"), "-D", str(data), *settings],
+                                          log, signal.SIGINT, **self.identity())
         deadline = time.monotonic() + READY_SECONDS_MAX
         while subprocess.run([self.bin / "pg_isready", "-q", "-h", self.sockets],
                              check=False).returncode != 0:
             if self.server.poll() is not None or time.monotonic() > deadline:
-                words = (self.scratch / "postgres.log").read_text(errors="replace")
+                words = self.log.read_text(errors="replace")
                 raise BenchmarkError(f"PostgreSQL does not start: {words[-2000:]}")
             time.sleep(0.05)
 

@@ -141,7 +141,8 @@ def remove_scratch(scratch):
 def leave(number, frame):
     """The first signal unwinds; further ones must not stop the cleaning up."""
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)
+        # Not SIG_IGN: Python complains of a signal that came just before.
+        signal.signal(other, lambda number, frame: None)
     sys.exit(128 + number)
 
 

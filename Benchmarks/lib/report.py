@@ -47,6 +47,11 @@ def row_name(key):
     return f"{operation}{per}" + (f", {threads} threads" if threads > 1 else "")
 
 
+def percentile(values, share):
+    """The value behind so many of the others; of few values the largest."""
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
 def table(header, rows):
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

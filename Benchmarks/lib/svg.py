@@ -121,3 +121,11 @@ def lines(path, title, x_label, y_label, series, write_x, write_y, log_y=True, d
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*parts, "</svg>"]) + "\n")
+
+
+def distribution(path, title, x_label, series, write_x):
+    """Writes how many percent of [(name, [seconds, …]), …] were there after which time."""
+    curves = [(name, [(value, 100 * (rank + 1) / len(values))
+                      for rank, value in enumerate(sorted(values))]) for name, values in series]
+    lines(path, title, x_label, "of all, %", curves, write_x, lambda value: f"{value:.0f} %",
+          log_y=False, dots=False)
