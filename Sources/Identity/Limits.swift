@@ -21,7 +21,7 @@ package enum Limits {
     /// What one maintenance command removes at most, so that no command takes long.
     package static let maintenanceRecordsMax: UInt32 = 1000
     /// Sessions that become invisible at the same time; a larger revocation takes several steps.
-    package static let revokedTogetherMax = 10_000
+    package static let revokedTogetherMax = 1000
     /// Retained bytes of `events/all.jsonl`; beyond it the older half goes.
     package static let eventBytesMax = 8 << 20
     /// Hexadecimal digits of the SHA-256 that a hidden secret shows.

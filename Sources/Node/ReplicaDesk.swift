@@ -41,6 +41,13 @@ final class ReplicaDesk: @unchecked Sendable {
     /// What goes to other members when everything that waited is handled.
     private var outgoing: [Message] = []
     private var members: [GroupMember] = []
+    /// What readers are still to be warned of: it has its turn once the inbox was looked at.
+    private var delayedWarning: Staleness?
+    private var turnBegan: UInt64 = 0
+
+    /// How long entries are applied in one go. In between others are heard and answered, or a large
+    /// revocation would make a leader of its followers' silence lose its office.
+    private static let turnNanoseconds: UInt64 = 10_000_000
 
     private let node: LocalNode
     private let disk: Mailbox<DiskJob>
@@ -66,9 +73,12 @@ final class ReplicaDesk: @unchecked Sendable {
     func run() {
         // A member that is the only voter leads from its first tick on.
         handle([])
-        let tick = Int(node.configuration.raft.tickNanoseconds / 1_000_000)
-        while let arrived = node.inbox.takeAll(timeout: .milliseconds(max(1, tick))) {
+        let tick = max(1, Int(node.configuration.raft.tickNanoseconds / 1_000_000))
+        while let arrived = node.inbox.takeAll(
+            timeout: .milliseconds(delayedWarning == nil ? tick : 0)
+        ) {
             handle(arrived)
+            goOnApplying()
             node.shown.sweep()
             if isShuttingDown, replica.pendingCount == 0, !isFlushing { break }
         }
@@ -87,6 +97,7 @@ final class ReplicaDesk: @unchecked Sendable {
     }
 
     private func handle(_ arrived: [LocalNode.Inbound]) {
+        turnBegan = Clock.monotonicNanoseconds()
         var proposals: [Proposal] = []
         for inbound in arrived {
             switch inbound {
@@ -99,6 +110,18 @@ final class ReplicaDesk: @unchecked Sendable {
         if !proposals.isEmpty { step(.propose(proposals)) }
         if !isShuttingDown { checkSpace(Clock.monotonicNanoseconds()) }
         step(.tick)
+        sendOutgoing()
+        publish()
+        checkFreshness()
+    }
+
+    /// The next step of what takes several, after everybody was heard.
+    private func goOnApplying() {
+        guard let staleness = delayedWarning else { return }
+        delayedWarning = nil
+        turnBegan = Clock.monotonicNanoseconds()
+        warn(staleness)
+        step(.warned)
         sendOutgoing()
         publish()
         checkFreshness()
@@ -156,6 +179,10 @@ final class ReplicaDesk: @unchecked Sendable {
             case .warn(let staleness):
                 // A large revocation takes several steps; what came before is told first.
                 send(&job)
+                guard Clock.monotonicNanoseconds() < turnBegan + Self.turnNanoseconds else {
+                    delayedWarning = staleness
+                    continue
+                }
                 warn(staleness)
                 step(.warned)
             case .applied(let effects, let changes):
@@ -165,7 +192,9 @@ final class ReplicaDesk: @unchecked Sendable {
                 node.shared.forgotten.noteApplied(job.applied)
                 node.shared.record(changes)
                 publish()
-                if replica.role == .leader, effects.contains(where: \.isRevocation) {
+                if replica.role == .leader, !replica.isApplyingInSteps,
+                    effects.contains(where: \.isRevocation)
+                {
                     node.askForReceipts(of: job.applied)
                 }
             case .reply(let id, let result):

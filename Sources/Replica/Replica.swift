@@ -188,11 +188,22 @@ package struct Replica: Sendable {
     private mutating func tick() {
         answerOverdue()
         if now >= nextTickAt {
+            for _ in 0..<ticksDue { drive(.tick) }
             nextTickAt = now + member.options.tickNanoseconds
-            drive(.tick)
             beginHistoryLate()
         }
         maintain()
+    }
+
+    /// An owner that was busy is late; a leader must not say less often for it that it is there.
+    ///
+    /// A stall of an election timeout counts as one: nobody is judged for what waits in the inbox.
+    private var ticksDue: UInt64 {
+        guard nextTickAt > 0, now - nextTickAt < member.options.electionTimeoutNanoseconds else {
+            return 1
+        }
+        let missed = (now - nextTickAt) / member.options.tickNanoseconds
+        return min(1 + missed, UInt64(member.options.heartbeatTicks))
     }
 
     // MARK: - What the owner may ask
