@@ -45,8 +45,10 @@ final class ReplicaDesk: @unchecked Sendable {
     private var delayedWarning: Staleness?
     private var turnBegan: UInt64 = 0
 
-    /// How long entries are applied in one go. In between others are heard and answered, or a large
-    /// revocation would make a leader of its followers' silence lose its office.
+    /// How long entries are applied in one go.
+    ///
+    /// In between others are heard: in a large revocation followers would fall silent otherwise, and
+    /// their leader lose its office.
     private static let turnNanoseconds: UInt64 = 10_000_000
 
     private let node: LocalNode

@@ -20,6 +20,7 @@ struct Owner {
     init(
         _ base: MemoryStore,
         voters: [UInt64] = [1],
+        options: Options = Options(),
         limits: ReplicaLimits = ReplicaLimits(),
         revokedTogetherMax: Int = Limits.revokedTogetherMax,
         isStarted: Bool = true
@@ -34,6 +35,7 @@ struct Owner {
             store,
             member: MemberID(voters[0]),
             recovery: Recovery(snapshot: snapshot),
+            options: options,
             limits: limits,
             seed: 1,
             now: now
