@@ -268,6 +268,22 @@ extension FileSystem {
         }
     }
 
+    /// The same where only attributes were answered: what is listed in a directory was not told.
+    ///
+    /// Whoever walks a path asks for those of its directories, however many names change there.
+    package func racedAttributes(since mark: CacheMark, inode: UInt64) -> [Invalidation] {
+        state.withLock { state in
+            guard !state.recent.isQuiet(since: mark), let node = state.inodes[inode]?.node else {
+                return []
+            }
+            let keys: [RecentChanges.Key] =
+                node.kind == .directory
+                ? [.node(node), .listing(node), .names(node)] : [.node(node)]
+            let isTouched = keys.contains { state.recent.isTouched($0, since: mark) }
+            return isTouched ? [forgetting(inode, of: node, state)] : []
+        }
+    }
+
     /// What was listed meanwhile: names and attributes in one directory.
     private func racedNames(
         since mark: CacheMark,

@@ -242,8 +242,8 @@ package struct FileSystemOptions: Sendable {
     package var openFilesPerUserMax = 16_384
     /// What a mount without OPEN keeps of files that are read in several pieces, in bytes.
     package var renderedBytesMax = 16 << 20
-    /// More names than that are invalidated by a new epoch.
-    package var invalidatedNamesMax = 5000
+    /// More names than that are invalidated by a new epoch; less than a step of a revocation has.
+    package var invalidatedNamesMax = 900
     /// Recent changes that are remembered one by one.
     package var recentChangesMax = 65_536
     /// Shown in `README`.

@@ -32,7 +32,7 @@ extension FuseServer {
         } catch {
             reply.error(error)
         }
-        settle(mark, inode: inode)
+        settleAttributes(mark, inode: inode)
     }
 }
 

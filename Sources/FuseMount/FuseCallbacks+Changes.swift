@@ -163,7 +163,7 @@ extension FuseServer {
             case .missing: reply.error(.notFound)
             case .found(let entry):
                 if !reply.entry(entry) { files.undoLookup(entry.inode) }
-                settle(mark, inode: entry.inode)
+                settleAttributes(mark, inode: entry.inode)
             }
         } catch {
             reply.error(error)

@@ -101,7 +101,7 @@ func readDirectoryPlus(
     server.settle(mark, inode: inode)
     server.trim(after: shown.count)
     for one in shown {
-        server.settle(mark, inode: one.inode)
+        server.settleAttributes(mark, inode: one.inode)
         server.settle(mark, name: one.name, in: inode)
     }
 }

@@ -104,7 +104,7 @@ func createFile(
             server.files.undoLookup(entry.inode)
             server.release(opened.handle)
         }
-        server.settle(mark, inode: entry.inode)
+        server.settleAttributes(mark, inode: entry.inode)
         server.settle(mark, name: name, in: parent)
     } catch {
         server.refuse(reply, error, "create", .directory(parent))

@@ -28,7 +28,7 @@ func lookupName(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
         case .missing(let seconds): reply.missing(seconds: seconds)
         case .found(let entry):
             if !reply.entry(entry) { server.files.undoLookup(entry.inode) }
-            server.settle(mark, inode: entry.inode)
+            server.settleAttributes(mark, inode: entry.inode)
             server.trim(after: 1)
         }
     } catch {

@@ -210,6 +210,11 @@ final class FuseServer: Sendable {
         notifier.enqueue(files.raced(since: mark, inode: inode))
     }
 
+    /// The same, for an answer about attributes alone.
+    func settleAttributes(_ mark: CacheMark, inode: UInt64) {
+        notifier.enqueue(files.racedAttributes(since: mark, inode: inode))
+    }
+
     /// The same, for an answer about a name.
     func settle(_ mark: CacheMark, name: String, in parent: UInt64) {
         notifier.enqueue(files.raced(since: mark, name: name, in: parent))

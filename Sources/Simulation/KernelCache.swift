@@ -63,7 +63,7 @@ package struct KernelCache {
             invalidate(files.raced(since: mark, name: name.name, in: name.parent))
         case .attributes(let inode, let found):
             attributes[inode] = found
-            invalidate(files.raced(since: mark, inode: inode))
+            invalidate(files.racedAttributes(since: mark, inode: inode))
         case .listing(let inode, let isCached, let lines):
             let known = lines.map { Line(name: $0.0.name, number: $0.0.number) }
             listings[inode] = isCached ? known : nil
