@@ -47,8 +47,8 @@ final class ReplicaDesk: @unchecked Sendable {
 
     /// How long entries are applied in one go.
     ///
-    /// In between others are heard: in a large revocation followers would fall silent otherwise, and
-    /// their leader lose its office.
+    /// In between others are heard: in a large revocation followers would fall silent otherwise,
+    /// and their leader lose its office.
     private static let turnNanoseconds: UInt64 = 10_000_000
 
     private let node: LocalNode
@@ -80,7 +80,6 @@ final class ReplicaDesk: @unchecked Sendable {
             timeout: .milliseconds(delayedWarning == nil ? tick : 0)
         ) {
             handle(arrived)
-            goOnApplying()
             node.shown.sweep()
             if isShuttingDown, replica.pendingCount == 0, !isFlushing { break }
         }
@@ -110,6 +109,10 @@ final class ReplicaDesk: @unchecked Sendable {
             }
         }
         if !proposals.isEmpty { step(.propose(proposals)) }
+        if delayedWarning != nil {
+            sendOutgoing()
+            goOnApplying()
+        }
         if !isShuttingDown { checkSpace(Clock.monotonicNanoseconds()) }
         step(.tick)
         sendOutgoing()
@@ -118,15 +121,14 @@ final class ReplicaDesk: @unchecked Sendable {
     }
 
     /// The next step of what takes several, after everybody was heard.
+    ///
+    /// Before the tick: what can be answered now is not called overdue.
     private func goOnApplying() {
         guard let staleness = delayedWarning else { return }
         delayedWarning = nil
         turnBegan = Clock.monotonicNanoseconds()
         warn(staleness)
         step(.warned)
-        sendOutgoing()
-        publish()
-        checkFreshness()
     }
 
     private func sendOutgoing() {
