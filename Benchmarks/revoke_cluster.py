@@ -331,7 +331,7 @@ def run(options, stack):
 def parse_options():
     parser = cluster_step.parser("Measures revocations on three nodes.", "revoke-cluster")
     add = parser.add_argument
-    add("--rounds", type=int, default=120, help="sessions revoked one by one")
+    add("--rounds", type=int, default=100, help="sessions revoked one by one")
     add("--bulks", type=int, default=3, help="users whose sessions are revoked at once")
     add("--many", type=int, default=10000, help="sessions of such a user")
     add("--others", type=int, default=10000, help="sessions of other users beside them")
