@@ -255,7 +255,8 @@ package final class Admission: Sendable {
             case .success, .failure(.timedOut), .failure(.stopped):
                 awaitMember(newcomer, until: end, completion)
             case .failure(let error):
-                let refusal = PeerRefusal(.busy, "the group did not take it: \(error)")
+                let reason = if case .notWritable(let reason) = error { reason } else { "\(error)" }
+                let refusal = PeerRefusal(.busy, "the group did not take it: \(reason)")
                 completion(.failure(JoinFailure(use: .none, refusal: refusal)))
             }
         }

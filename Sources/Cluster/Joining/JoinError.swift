@@ -22,7 +22,10 @@ extension JoinError: CustomStringConvertible {
         switch self {
         case .unreachable(let address, let reason): "\(address) is not reached: \(reason)"
         case .notTheGroup(let address):
-            "\(address) is not a node of the cluster that the token is for; the token was kept back"
+            """
+            \(address) is not a node of the cluster that the token is for, or has made none that \
+            is good now; the token was kept back
+            """
         case .closed(let address):
             """
             \(address) admits nobody now: the token is not known there, was used, its time is \
