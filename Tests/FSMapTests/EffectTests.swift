@@ -277,6 +277,13 @@ struct EffectTests {
         )
         #expect(files.raced(since: before, inode: session) == [.content(inode: session)])
         #expect(files.raced(since: before, inode: sessions).contains(.listing(directory: sessions)))
+        // Whoever only asked for attributes was told of no name.
+        #expect(
+            files.racedAttributes(since: before, inode: sessions)
+                == [.listing(directory: sessions)]
+        )
+        #expect(files.racedAttributes(since: before, inode: session) == [.content(inode: session)])
+        #expect(files.racedAttributes(since: after, inode: sessions).isEmpty)
         #expect(files.raced(since: before, name: "other", in: sessions).isEmpty)
         #expect(files.raced(since: after, name: "s", in: sessions).isEmpty)
         #expect(files.raced(since: after, inode: sessions).isEmpty)
