@@ -4,45 +4,22 @@
 # that the suites which each patch names go red. A hang or a trap is red as well. Without names it
 # goes on with the bugs outside of the core: mutants-sim.sh and mutants-nemesis.sh.
 #   dev/mutants.sh [NAME…]
-. "$(dirname "$0")/common.sh"
-
-patches=$PWD/Tests/RaftTests/mutants
+patches=Tests/RaftTests/mutants
+. "$(dirname "$0")/mutants-common.sh"
 # What one suite may take of a processor; some hundred green worlds take seconds.
 seconds=300
-work=$(mktemp -d "${TMPDIR:-/tmp}/brokerfs-mutants.XXXXXX")
-# What the tools leave behind goes with it.
-export TMPDIR=$work
-child=
-leave() {
-    # The compilers of a build have groups of their own, but the same session.
-    while [ -n "$child" ] && pkill -KILL --session "$child"; do sleep 0.1; done
-    wait
-    rm -rf --one-file-system -- "$work"
-}
-trap leave EXIT
-trap 'exit 130' INT TERM HUP
-
-# Runs a command in a session of its own, so that all of it can be ended.
-run() {
-    local status=0
-    setsid "$@" >"$work/log" 2>&1 </dev/null &
-    child=$!
-    # Bash would say of a trap what the caller says already.
-    { wait "$child" || status=$?; } 2>/dev/null
-    child=
-    return "$status"
-}
 
 # A package of these targets alone, with the flags that Package.swift gives them.
 make_package() {
     mkdir -p "$work/package/Sources/Simulation" "$work/package/Tests"
     # The reference model needs the core alone; the rest of the room would bring the whole product.
+    cp -R Sources/Raft "$work/package/Sources/"
     cp -R Sources/Simulation/Reference "$work/package/Sources/Simulation/"
     cp -R Tests/RaftTests "$work/package/Tests/"
     {
         sed -n 1p Package.swift
         printf 'import PackageDescription\n'
-        sed -n '/^let settings/,/^let quiet/p' Package.swift
+        sed -n '/^let wholeRooms/,/^let quiet/p' Package.swift
         cat <<'END'
 let package = Package(
     name: "mutants",
@@ -60,17 +37,6 @@ let package = Package(
 )
 END
     } >"$work/package/Package.swift"
-}
-
-restore() {
-    rm -rf "$work/package/Sources/Raft"
-    cp -R Sources/Raft "$work/package/Sources/Raft"
-}
-
-# Fails as well when a patch is taken for one of the repository around the copy and changes nothing.
-plant() {
-    GIT_CEILING_DIRECTORIES=$work git -C "$work/package" apply "$patches/$1.patch" &&
-        ! diff -rq Sources/Raft "$work/package/Sources/Raft" >/dev/null
 }
 
 build() {
@@ -103,51 +69,27 @@ outcome() {
     esac
 }
 
-names=("$@")
-if [ $# -eq 0 ]; then
-    mapfile -t names < <(cd "$patches" && printf '%s\n' *.patch | sed 's/\.patch$//')
-fi
-for name in "${names[@]}"; do
-    [ -f "$patches/$name.patch" ] || fatal "no such mutant: $name"
-done
-
-make_package
-restore
-log "building the core as it is"
-build || { tail -n 20 "$work/log" >&2; fatal "the build failed"; }
-for suite in plays paper fuzz 'simulation 480'; do
-    outcome "$suite"
-    [ "$result" = green ] || fatal "the core as it is: $suite ends with $result"
-done
-
-caught=0 survived=0 broken=0
-for name in "${names[@]}"; do
-    restore
-    if ! plant "$name" || ! build; then
-        printf 'BROKEN    %s  does not apply, or does not build\n' "$name"
-        broken=$((broken + 1))
-        continue
-    fi
-    by='' missed=''
+# Every suite that a patch names must go red.
+examine() {
+    local suite
     while read -r suite; do
         outcome "$suite"
         case $result in
         green) missed+="${missed:+, }$suite" ;;
-        red) by+="${by:+, }$suite" ;;
-        *) by+="${by:+, }$suite ($result)" ;;
+        red) finding+="${finding:+, }$suite" ;;
+        *) finding+="${finding:+, }$suite ($result)" ;;
         esac
-    done < <(sed -n 's/^Caught-by: //p' "$patches/$name.patch" | sed 's/, */\n/g')
-    if [ -n "$by" ] && [ -z "$missed" ]; then
-        printf 'caught    %s  by %s\n' "$name" "$by"
-        caught=$((caught + 1))
-    else
-        printf 'SURVIVED  %s  in %s\n' "$name" "${missed:-no suite at all}"
-        survived=$((survived + 1))
-    fi
+    done < <(caught_by "$1" | sed 's/, */\n/g')
+}
+
+make_package
+build_unchanged "the core"
+for suite in plays paper fuzz 'simulation 480'; do
+    outcome "$suite"
+    [ "$result" = green ] || fatal "the core as it is: $suite ends with $result"
 done
-printf '%s caught, %s survived\n' "$caught" "$survived"
 status=0
-[ "$survived" -eq 0 ] && [ "$broken" -eq 0 ] || status=1
+examine_all Sources/Raft || status=1
 if [ $# -eq 0 ]; then
     dev/mutants-sim.sh || status=1
     dev/mutants-nemesis.sh || status=1

@@ -201,21 +201,27 @@ static void revokeAll(void) {
 
 // MARK: Somebody else revokes
 
-// Whether the mount shows the name; a refusal for whatever reason is not showing it. ESTALE, which
-// says that the mount is too old to answer, is counted: it is no news of the revocation.
-static bool isShown(const char *name, long *stale) {
+// What a mount says of a name: 0 where it shows it; ESTALE where it is too old to answer, which is no
+// news of the revocation; another refusal, for whatever reason, is not showing it.
+static int askFor(const char *name, long *stale) {
     struct stat st;
-    if (fstatat(AT_FDCWD, name, &st, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (fstatat(AT_FDCWD, name, &st, AT_SYMLINK_NOFOLLOW) == 0) return 0;
     if (errno == ESTALE) *stale += 1;
     else if (errno != ENOENT && errno != EKEYREVOKED) fail("stat", name);
-    return errno == ESTALE;
+    return errno;
+}
+
+static bool mayBeShown(const char *name, long *stale) {
+    int answer = askFor(name, stale);
+    return answer == 0 || answer == ESTALE;
 }
 
 static void watchAll(long period) {
     int held[HELD_MAX];
     const char **names = calloc((size_t)sessionCount * 2, sizeof *names);
     if (names == NULL) fail("allocate", NULL);
-    long cached = warmAll(held, names), total = 2 * sessionCount, stale = 0, shown = 0;
+    long cached = warmAll(held, names), total = 2 * sessionCount;
+    long stale = 0, shown = 0, staleAfterwards = 0;
     long asked = total < ASKED_MAX ? total : ASKED_MAX;
     // Timers may be late by 50 µs otherwise.
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
@@ -223,7 +229,7 @@ static void watchAll(long period) {
     fflush(stdout);
     uint64_t deadline = now() + giveUpNanoseconds;
     for (long i = 0; i < asked; i++)
-        for (; isShown(names[i], &stale); pauseFor(period))
+        for (; mayBeShown(names[i], &stale); pauseFor(period))
             if (now() > deadline) fail("still there", names[i]);
     uint64_t first = now();
     // One after the other: what is forgotten stays so, and to ask all of them again and again would
@@ -233,9 +239,11 @@ static void watchAll(long period) {
             if (now() > deadline) fail("still cached", names[i]);
     uint64_t gone = now();
     for (long i = 0; i < sessionCount; i++)
-        shown += isShown(sessions[i].name, &stale) + isShown(sessions[i].second, &stale);
+        shown += (askFor(sessions[i].name, &staleAfterwards) == 0)
+            + (askFor(sessions[i].second, &staleAfterwards) == 0);
     printf("{\"op\":\"gone\",\"asked_at\":%llu,\"gone_at\":%llu,\"shown_afterwards\":%ld,"
-           "\"stale\":%ld}\n", (unsigned long long)first, (unsigned long long)gone, shown, stale);
+           "\"stale\":%ld,\"stale_afterwards\":%ld}\n", (unsigned long long)first,
+           (unsigned long long)gone, shown, stale, staleAfterwards);
 }
 
 int main(int argc, char **argv) {
