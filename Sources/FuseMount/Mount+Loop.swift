@@ -80,7 +80,7 @@ extension Mount {
         do throws(MountError) {
             try MountThread.start("fuse-notify") {
                 server.notifier.run(
-                    session,
+                    notify: { session.notify($0) },
                     server.polls,
                     topNames: { server.topNames() },
                     names: { server.files.names(of: $0) },

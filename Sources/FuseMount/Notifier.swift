@@ -11,6 +11,8 @@ import Synchronization
 /// INVARIANT: bounded. When it is full, the names in it and those to come are exchanged for one
 ///            epoch, which covers them all; inodes stay, because an open file is not looked up.
 /// INVARIANT: whoever enqueues never waits; only the thread does, for the kernel's locks.
+/// INVARIANT: names wait for no more than a few of those locks, however busy a directory is: then
+///            one epoch, which needs no lock, stands for the rest of what was taken with them.
 final class Notifier: Sendable {
     private struct Queue {
         var waiting: [Invalidation] = []
@@ -97,9 +99,13 @@ final class Notifier: Sendable {
     private func collapse(_ queue: inout Queue) {
         guard !queue.isOverflowing else { return }
         queue.isOverflowing = true
-        queue.waiting.removeAll { $0.isName }
-        queue.waiting.insert(.everything, at: 0)
+        queue.waiting = Self.collapsed(queue.waiting[...])
         queue.known = Set(queue.waiting)
+    }
+
+    /// The same with one epoch for all names.
+    private static func collapsed(_ invalidations: ArraySlice<Invalidation>) -> [Invalidation] {
+        [.everything] + invalidations.filter { !$0.isName }
     }
 
     /// Ends the thread as soon as the kernel lets go of it; what waits is dropped.
@@ -130,10 +136,10 @@ final class Notifier: Sendable {
 
     /// The thread: sends until it is stopped.
     ///
-    /// `topNames` are the names in the root, `names` those of inodes; `forgot` is told what the
-    /// kernel has forgotten.
+    /// `notify` hands one to the kernel and returns its errno; `topNames` are the names in the
+    /// root, `names` those of inodes; `forgot` is told what the kernel has forgotten.
     func run(
-        _ session: Session,
+        notify: (Invalidation) -> Int32,
         _ polls: PollTable,
         topNames: () -> [String],
         names: ([UInt64]) -> [Invalidation],
@@ -145,15 +151,39 @@ final class Notifier: Sendable {
             while let batch = take(), !batch.isEmpty {
                 // What is never sent is not waited for either.
                 defer { for fence in batch.fences { fence() } }
-                for invalidation in batch.invalidations {
-                    if queue.withLock({ $0.isStopped }) { return }
-                    send(invalidation, session, topNames, names)
+                let isSent = send(batch.invalidations) { invalidation in
+                    send(invalidation, notify, topNames, names)
                     forgot(invalidation)
                 }
+                guard isSent else { return }
                 if batch.isPollDue { polls.wakeAll() }
             }
             if queue.withLock({ $0.isStopped }) { return }
         }
+    }
+
+    /// How long names may keep the thread.
+    ///
+    /// A name is forgotten under the lock of its directory, which each of those who make or revoke
+    /// something in it holds until the node has answered. Behind many of them the thread would be
+    /// so late that the mount had to refuse what it cannot vouch for.
+    private static let namesDurationMax = Duration.milliseconds(50)
+
+    /// Sends one after the other; false where it was stopped before the last.
+    private func send(_ batch: [Invalidation], _ body: (Invalidation) -> Void) -> Bool {
+        let start = ContinuousClock.now
+        var isCollapsed = false
+        var rest = batch[...]
+        while let invalidation = rest.popFirst() {
+            if queue.withLock({ $0.isStopped }) { return false }
+            body(invalidation)
+            guard !isCollapsed, ContinuousClock.now - start > Self.namesDurationMax else {
+                continue
+            }
+            isCollapsed = true
+            if rest.contains(where: \.isName) { rest = Self.collapsed(rest)[...] }
+        }
+        return true
     }
 
     /// What is sent in one go.
@@ -185,14 +215,14 @@ final class Notifier: Sendable {
 
     private func send(
         _ invalidation: Invalidation,
-        _ session: Session,
+        _ notify: (Invalidation) -> Int32,
         _ topNames: () -> [String],
         _ names: ([UInt64]) -> [Invalidation]
     ) {
-        var status = session.notify(invalidation)
+        var status = notify(invalidation)
         if status == EINVAL, case .unused(let inodes) = invalidation {
             // Linux before 6.18: an inode that no name leads to is forgotten as well.
-            status = names(inodes).reduce(0) { max($0, session.notify($1)) }
+            status = names(inodes).reduce(0) { max($0, notify($1)) }
         }
         if status == EINVAL, invalidation == .everything {
             // Without an epoch (Linux before 6.16) the names in the root go, and with a directory
@@ -200,9 +230,9 @@ final class Notifier: Sendable {
             status = 0
             for name in topNames() {
                 let entry = Invalidation.entry(parent: FileSystem.rootInode, name: name)
-                status = max(status, session.notify(entry))
+                status = max(status, notify(entry))
             }
-            status = max(status, session.notify(.listing(directory: FileSystem.rootInode)))
+            status = max(status, notify(.listing(directory: FileSystem.rootInode)))
         }
         guard status != 0, status != ENODEV, status != ENOTCONN else { return }
         log.warning(
