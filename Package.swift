@@ -7,12 +7,17 @@ import PackageDescription
 // quiet rooms build and test in a fraction of the time.
 let quietOnly = Context.environment["BROKERFS_ROOMS"] == "quiet"
 
-let settings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .treatAllWarnings(as: .error),
-]
+// BROKERFS_WHOLE_ROOMS=1 compiles each room as a whole, as a release build does: what one file
+// imports is then seen by the others, and some errors show only so. Without an index alone.
+let wholeRooms = Context.environment["BROKERFS_WHOLE_ROOMS"] == "1"
+
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .treatAllWarnings(as: .error),
+    ] + (wholeRooms ? [.unsafeFlags(["-whole-module-optimization", "-num-threads", "2"])] : [])
 // Generated protobuf code is not written for strict memory safety, so Identity goes without.
 let quiet: [SwiftSetting] = settings + [.strictMemorySafety()]
 
