@@ -30,7 +30,7 @@ mutants: ## Plant known bugs, one by one: tests, simulated schedules or the neme
 	@dev/mutants.sh
 sim: ## Run simulated clusters: [SEED=n] [RUNS=n] [PROFILE=plain|swarm|both]
 	@dev/sim.sh
-nemesis: ## Real nodes under every fault, for about an hour (root)
+nemesis: ## Real nodes under every fault, for a quarter of an hour (root)
 	@dev/nemesis.sh
 generate: ## Make Sources/Identity/Generated from Protos again
 	@dev/generate-protobuf.sh
