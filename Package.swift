@@ -8,7 +8,7 @@ import PackageDescription
 let quietOnly = Context.environment["BROKERFS_ROOMS"] == "quiet"
 
 // BROKERFS_WHOLE_ROOMS=1 compiles each room as a whole, as a release build does: what one file
-// imports is then seen by the others, and some errors show only so. Without an index alone.
+// imports is then seen by the others, and some errors show only so.
 let wholeRooms = Context.environment["BROKERFS_WHOLE_ROOMS"] == "1"
 
 let settings: [SwiftSetting] =

@@ -41,7 +41,7 @@ package struct AdminClient {
         answer: (Brokerfs_Admin_Response) throws -> Void
     ) async throws {
         let connection = try await connect(path, timeoutSeconds: timeoutSeconds)
-        try await connection.executeThenClose { inbound, outbound in
+        try await use(connection) { inbound, outbound in
             var responses = inbound.makeAsyncIterator()
             var underWay = 0
             var isDone = false
@@ -91,9 +91,26 @@ package struct AdminClient {
         answer: (Brokerfs_Admin_Response) throws -> Void
     ) async throws {
         let connection = try await connect(path)
-        try await connection.executeThenClose { inbound, outbound in
+        try await use(connection) { inbound, outbound in
             try await outbound.write(request)
             for try await response in inbound { try answer(response) }
+        }
+    }
+
+    /// A node that is killed resets the connection: its end, as good as any other.
+    private static func use(
+        _ connection: Connection,
+        _ body: (
+            NIOAsyncChannelInboundStream<Brokerfs_Admin_Response>,
+            NIOAsyncChannelOutboundWriter<Brokerfs_Admin_Request>
+        ) async throws -> Void
+    ) async throws {
+        do {
+            try await connection.executeThenClose { try await body($0, $1) }
+        } catch is IOError {
+            throw AdminClientError.closed
+        } catch is ChannelError {
+            throw AdminClientError.closed
         }
     }
 
