@@ -4,8 +4,8 @@
 ///
 /// Layout, little-endian: magic of 8 bytes, version u32, checksum u32 (over all but itself),
 /// sequence u64, member u64, incarnation u64, term u64, vote u64, index and term of the snapshot
-/// that is being installed u64 each, flags u32 (1: there is a vote, 2: there is such a snapshot),
-/// zeros up to 512.
+/// that is being installed u64 each, flags u32 (1: there is a vote, 2: there is such a snapshot,
+/// 4: the disk has lost what it acknowledged), zeros up to 512.
 struct MemberRecord: Equatable {
     /// A copy that cannot be taken.
     struct Fault: Error, Equatable {
@@ -19,6 +19,7 @@ struct MemberRecord: Equatable {
     static let size = 512
     private static let hasVote: UInt32 = 1
     private static let isInstalling: UInt32 = 2
+    private static let isDoubted: UInt32 = 4
 
     /// Counts up with every write; the copy with the higher one is the newer.
     var sequence: UInt64
@@ -29,6 +30,7 @@ struct MemberRecord: Equatable {
         var flags: UInt32 = 0
         if state.vote != nil { flags |= Self.hasVote }
         if state.installing != nil { flags |= Self.isInstalling }
+        if state.isDoubted { flags |= Self.isDoubted }
         var bytes = Self.magic
         bytes.append(littleEndian: Self.version)
         bytes.append(littleEndian: UInt32(0))
@@ -70,6 +72,7 @@ struct MemberRecord: Equatable {
             incarnation: bytes.littleEndian(at: 32),
             term: bytes.littleEndian(at: 40)
         )
+        state.isDoubted = flags & Self.isDoubted != 0
         if flags & Self.hasVote != 0 { state.vote = bytes.littleEndian(at: 48) }
         if flags & Self.isInstalling != 0 {
             state.installing = MemberState.SnapshotMark(

@@ -11,6 +11,8 @@ package struct MemberState: Equatable, Sendable {
     package var vote: UInt64?
     /// A snapshot whose installation has begun and is not known to be over.
     package var installing: SnapshotMark?
+    /// Whether a leader has shown that this disk lost what it had acknowledged; once, for ever.
+    package var isDoubted = false
 
     /// Which snapshot: the index and the term of the last entry it replaces.
     package struct SnapshotMark: Equatable, Sendable {
@@ -44,6 +46,7 @@ package struct MemberState: Equatable, Sendable {
         guard member == older.member, incarnation == older.incarnation else {
             return "two members, or two lives of one"
         }
+        guard isDoubted || !older.isDoubted else { return "the doubt is forgotten" }
         guard term >= older.term else { return "the term goes back" }
         guard term > older.term || older.vote == nil || vote == older.vote else {
             return "two votes in one term"

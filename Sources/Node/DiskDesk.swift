@@ -11,6 +11,8 @@ enum DiskJob: Sendable {
     /// `state` is where the state of a snapshot in it is.
     case persist(Write, state: String?)
     case discard(through: UInt64)
+    /// Nobody may start from this disk again.
+    case doubt
 }
 
 /// The disk thread: the only owner of what the member keeps beside its state.
@@ -71,6 +73,14 @@ final class DiskDesk: @unchecked Sendable {
             } catch {
                 // The entries stay, which costs room and nothing else.
                 logger.error("the log was not shortened", metadata: ["error": "\(error)"])
+            }
+            return true
+        case .doubt:
+            do {
+                try storage.doubt()
+            } catch {
+                // The next leader that hears of it says so once more.
+                logger.critical("the disk is not marked", metadata: ["error": "\(error)"])
             }
             return true
         }

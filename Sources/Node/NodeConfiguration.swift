@@ -91,6 +91,12 @@ extension NodeError: CustomStringConvertible {
             the directory is that of member \(found) of the group, and this node is member \
             \(expected); a member keeps its directory and its number
             """
+        case .recovery(.doubted):
+            """
+            the disk has lost what this member had acknowledged, its vote perhaps included: a \
+            leader has shown it. Remove the member from the group, and let this machine join \
+            anew with an empty directory
+            """
         case .recovery(let error): "recovery failed: \(error)"
         case .notReady(let reason): "the node stopped while it caught up with its log: \(reason)"
         }

@@ -217,6 +217,7 @@ final class ReplicaDesk: @unchecked Sendable {
             case .discardLog(let index):
                 isFlushing = false
                 disk.send(.discard(through: index))
+            case .doubt: disk.send(.doubt)
             case .stop(let reason):
                 node.shared.stop(reason)
                 node.log.critical("the node stops taking writes", metadata: ["reason": "\(reason)"])

@@ -30,8 +30,8 @@ struct Leadership: Sendable {
 /// While it holds, no other member can have become leader, so the leader's commit index is the
 /// newest there is. All six conditions:
 ///
-/// 1. Voters refuse votes and pre-votes until T after contact with the leader: `isSticky`; the own
-///    vote included: `tickElection`.
+/// 1. Voters refuse votes and pre-votes until T after contact with the leader, in later terms and
+///    in the one they are in: `isSticky`; the own vote included: `tickElection`.
 /// 2. A member that restarts behaves as if it had had contact just then: `Member.init`.
 /// 3. Before the leader tells another to campaign it gives the lease up for the rest of the term:
 ///    `sendTimeoutNow`.

@@ -142,8 +142,12 @@ extension Member {
 
     /// "Each server will vote for at most one candidate in a given term" (section 3.4), and "the
     /// voter denies its vote if its own log is more up-to-date" (section 3.6.1).
-    mutating func receiveVote(from candidate: MemberID, _ last: LogPosition) {
-        let isFree = vote == candidate || (vote == nil && leader == nil)
+    ///
+    /// Whoever came into this term without a vote may have heard the leader of the one before just
+    /// then, so it is as sticky here as against later terms; only a transfer has a right to hurry.
+    mutating func receiveVote(from candidate: MemberID, _ last: LogPosition, isTransfer: Bool) {
+        let isUndecided = vote == nil && leader == nil && (isTransfer || !isSticky)
+        let isFree = vote == candidate || isUndecided
         let isGranted = isFree && last >= log.last && role != .leader && !options.isMute
         if isGranted {
             if vote == nil {

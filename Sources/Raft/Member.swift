@@ -202,7 +202,8 @@ package struct Member: Sendable {
     private mutating func receiveOfThisTerm(_ message: Message) {
         switch message.kind {
         case .preVote, .preVoteReply, .staleTerm: break
-        case .vote(let last, _): receiveVote(from: message.from, last)
+        case .vote(let last, let isTransfer):
+            receiveVote(from: message.from, last, isTransfer: isTransfer)
         case .voteReply(let isGranted): receiveVoteReply(from: message.from, isGranted)
         case .append(let append): receiveAppend(append, from: message.from)
         case .appendReply(let reply): receiveAppendReply(reply, from: message.from)

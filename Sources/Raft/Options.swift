@@ -4,7 +4,7 @@
 package struct Options: Equatable, Sendable {
     /// The election timeout T in ticks; a follower waits T to 2 T, drawn anew each time.
     package var electionTicks = 10
-    /// How often a leader gives a sign of life; at most a fifth of the election timeout.
+    /// How often a leader gives a sign of life; at most half the election timeout.
     package var heartbeatTicks = 1
     /// What a tick is meant to take; promises about time go by the clock, not by ticks.
     package var tickNanoseconds: UInt64 = 50_000_000

@@ -84,6 +84,8 @@ package enum Action: Sendable {
     case roleChanged(RoleChange)
     /// Nothing before this index is needed to recover any more.
     case discardLog(through: UInt64)
+    /// The disk has lost what it acknowledged: nobody may start from it again.
+    case doubt
     /// The member stops: it neither writes nor answers for its state any more.
     case stop(reason: String)
 }

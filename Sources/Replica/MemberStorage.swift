@@ -18,6 +18,8 @@ package enum RecoveryError: Error, Equatable, Sendable {
     case incomplete(reason: String)
     /// The directory is another member's.
     case wrongMember(found: UInt64, expected: UInt64)
+    /// A leader has shown that this disk lost what it had acknowledged.
+    case doubted
 }
 
 /// What a member keeps on disk beside its state: the log, and its term and vote.
@@ -69,6 +71,7 @@ package struct MemberStorage<D: Disk>: Sendable {
         guard file.state.member == member.rawValue else {
             throw .wrongMember(found: file.state.member, expected: member.rawValue)
         }
+        guard !file.state.isDoubted else { throw .doubted }
     }
 
     /// Names this disk's life: another one after it was lost.
@@ -118,6 +121,13 @@ package struct MemberStorage<D: Disk>: Sendable {
         try file.write(state)
         try install()
         try log.reset(after: position.index, term: position.term)
+    }
+
+    /// Lets nobody start from this disk again: it has lost what it acknowledged, a vote perhaps.
+    package mutating func doubt() throws(LogError) {
+        var state = file.state
+        state.isDoubted = true
+        try file.write(state)
     }
 
     /// Does at leisure what the next write would wait for.

@@ -180,7 +180,9 @@ extension Replica {
         let applied = store.metadata.appliedIndex
         var index = member.firstIndex
         while index < applied, retainedBytes > limits.retainedBytesMax {
+            // What is not applied yet has not been counted.
             let entries = member.entries(from: index, bytesMax: 256 << 10)
+                .prefix { $0.index <= applied }
             guard let last = entries.last else { break }
             retainedBytes -= entries.reduce(0) { $0 + $1.sizeBytes }
             index = last.index + 1

@@ -88,7 +88,8 @@ extension Replica {
             preconditionFailure("only what was offered is accepted")
         }
         self.offered = nil
-        // What an earlier term put there is not in a leader's log: it is lost.
+        // What an earlier term put there is lost: changes are taken by a leader that has committed
+        // in its term, and whoever leads next has that entry, and not what was there before.
         for lost in inFlight where lost.position.index >= first { replyLost(lost) }
         inFlight.removeAll { $0.position.index >= first }
         for (offset, proposal) in offered.proposals.enumerated() {
@@ -97,6 +98,13 @@ extension Replica {
             inFlight.append(proposal)
             batchEnd = proposal.position
         }
+    }
+
+    /// What has no place goes with the leadership: in a later one it could get a place before the
+    /// term has committed anything, and what was in flight there before would pass for lost.
+    mutating func refuseWaiting(_ leader: MemberID?) {
+        for proposal in waiting { reply(proposal, .failure(ProposalError(.notLeader(leader)))) }
+        waiting = []
     }
 
     mutating func refuse(_ request: RequestID, _ error: ProposalError) {

@@ -25,7 +25,9 @@ extension Replica {
                 actions.append(.send(message))
             }
         case .apply(let entries): committed += entries
-        case .roleChanged(let change): actions.append(.roleChanged(change))
+        case .roleChanged(let change):
+            actions.append(.roleChanged(change))
+            if change.role != .leader { refuseWaiting(change.leader) }
         case .accepted(let request, let term, let places):
             place(request, term: term, from: places.lowerBound)
         case .refused(let request, let refusal): refuse(request, ProposalError(refusal))
@@ -33,6 +35,9 @@ extension Replica {
             // One that took too long has its answer.
             guard let read = reads.removeValue(forKey: request) else { return }
             placedReads.append((read, index))
+        case .stopped(.logLost):
+            actions.append(.doubt)
+            stop("the disk has lost what this member had acknowledged")
         case .stopped(let reason): stop("Raft: \(reason)")
         // Another leader decides: what is in flight is answered when its place is applied.
         case .uncertain: break

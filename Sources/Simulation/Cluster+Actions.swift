@@ -38,9 +38,11 @@ extension Cluster {
                 try noteApplied(node)
             case .reply(let id, let result):
                 try clients.noteAnswered(CallID(id.rawValue))
+                if id.rawValue == .max { nodes[node].changesAsked -= 1 }
                 job.replies.append((CallID(id.rawValue), result))
             case .roleChanged(let change): try noteRole(change, node)
             case .discardLog(let index): try discard(index, node)
+            case .doubt: try nodes[node].storage.doubt()
             case .stop(let reason): try stop(node, reason)
             }
             guard isRunning(node, run) else { return }
@@ -160,7 +162,7 @@ extension Cluster {
         nodes[node].writes.removeFirst()
         let log = nodes[node].storage.log
         let last = LogPosition(index: log.lastIndex, term: log.lastTerm)
-        durability.note(next.write, by: nodes[node].id, last: last)
+        durability.note(next.write.hardState, by: nodes[node].id, last: last)
         try step(node, .persisted(through: next.write.number))
     }
 

@@ -12,20 +12,20 @@ extension Cluster {
     /// After every step of a node.
     mutating func check(_ node: Int) throws {
         try takeJournal(node)
-        guard nodes[node].replica.heldEntriesCount < heldEntriesMax else {
-            throw Violation("node \(node + 1) holds too many entries: \(summary)")
-        }
-        guard nodes[node].replica.pendingCount <= options.limits.proposalsMax else {
-            throw Violation("node \(node + 1) has too many requests waiting: \(summary)")
-        }
+        let asked = clients.changesTaken(by: node, run: nodes[node].run)
+        try bounds.check(
+            pendingCount: nodes[node].replica.pendingCount,
+            asked: asked + nodes[node].changesAsked,
+            by: nodes[node].id
+        )
     }
-
-    /// Everything that was ever proposed, at most: what is applied is let go of.
-    private var heldEntriesMax: UInt64 { 20_000 }
 
     mutating func noteRole(_ change: RoleChange, _ node: Int) throws {
         noteState()
         note("node \(node + 1) becomes \(change.role) in term \(change.term): \(change.cause)")
+        if change.role == .candidate {
+            nodes[node].isTransferCampaign = change.cause == .transferRequested
+        }
         guard change.role == .leader else { return }
         statistics.leaders += 1
         try raft.noteLeader(nodes[node].replica.observation)
@@ -49,6 +49,9 @@ extension Cluster {
         for link in cuts.keys.sorted(by: { ($0.from, $0.to) < ($1.from, $1.to) }) {
             mix(UInt64(link.from * 8 + link.to))
         }
+        for link in lags.keys.sorted(by: { ($0.from, $0.to) < ($1.from, $1.to) }) {
+            mix(UInt64(64 + link.from * 8 + link.to))
+        }
         statistics.states.insert(hash)
     }
 
@@ -69,6 +72,10 @@ extension Cluster {
         try raft.noteApplied(index, by: nodes[node].id)
         try history.note(nodes[node].replica.store.metadata)
         note("node \(node + 1) has applied \(index)")
+        // A command between two of its steps is not applied, and nothing is let go of for it.
+        if !nodes[node].replica.isApplyingInSteps {
+            try bounds.check(nodes[node].replica.observation)
+        }
         guard index.isMultiple(of: 8) else { return }
         try compareDigest(node)
     }
@@ -120,6 +127,7 @@ extension Cluster {
     mutating func heal() throws {
         isQuiet = true
         cuts = [:]
+        lags = [:]
         for node in nodes.indices {
             nodes[node].pausedUntil = min(nodes[node].pausedUntil, time)
             nodes[node].diskSlowUntil = 0

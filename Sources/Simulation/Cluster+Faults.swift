@@ -64,6 +64,7 @@ extension Cluster {
             let left = nodes.indices.filter { dice >> UInt64($0) & 1 == 0 }
             let right = nodes.indices.filter { dice >> UInt64($0) & 1 == 1 }
             cut(left.flatMap { both($0, right) }, length)
+        case .slowLink: slow(node, other, length, dice)
         case .diskSlow: nodes[node].diskSlowUntil = time + length
         case .diskFull: fill(node, length)
         case .diskSyncError: breakDisk(node, dice)
@@ -92,8 +93,12 @@ extension Cluster {
     }
 
     private mutating func request(_ event: Event, of node: Int) throws {
-        guard nodes[node].isUp, nodes[node].pausedUntil <= time else { return }
+        guard isAwake(node) else { return }
         try step(node, event)
+    }
+
+    private func isAwake(_ node: Int) -> Bool {
+        nodes[node].isUp && nodes[node].pausedUntil <= time
     }
 
     private mutating func changeMembership(_ node: Int, _ other: Int, _ dice: UInt64) throws {
@@ -105,6 +110,8 @@ extension Cluster {
             case 1: .addLearner(member)
             default: .promote(member)
             }
+        guard isAwake(leader) else { return }
+        nodes[leader].changesAsked += 1
         try request(.changeMembership(ProposalID(.max), change), of: leader)
     }
 
@@ -124,6 +131,34 @@ extension Cluster {
             guard let count = cuts[link] else { continue }
             cuts[link] = count > 1 ? count - 1 : nil
         }
+    }
+
+    /// One direction, or both: from a part of an election timeout to three of them.
+    private mutating func slow(_ node: Int, _ other: Int, _ length: UInt64, _ dice: UInt64) {
+        guard node != other else { return }
+        let timeout = options.raft.electionTimeoutNanoseconds
+        let lag = max(5 * options.delayMax, (1 + (dice >> 16) % 12) * timeout / 4)
+        let links = both(node, [other]).prefix(dice >> 8 & 1 == 0 ? 1 : 2)
+        for link in links {
+            lags[link, default: []].append(lag)
+            note("from node \(link.from + 1) to \(link.to + 1) it takes \(lag / 1000) µs more")
+        }
+        schedule(.hasten(Array(links), lag: lag), in: length)
+    }
+
+    mutating func hasten(_ links: [Link], _ lag: UInt64) {
+        for link in links {
+            guard var slow = lags[link], let place = slow.firstIndex(of: lag) else { continue }
+            slow.remove(at: place)
+            lags[link] = slow.isEmpty ? nil : slow
+        }
+    }
+
+    /// What a message takes longer on a link than usual.
+    mutating func lag(on link: Link) -> UInt64 {
+        guard let lag = lags[link]?.max() else { return 0 }
+        statistics.note("message on a slow link")
+        return lag
     }
 
     // MARK: - Disks

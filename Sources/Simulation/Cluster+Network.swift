@@ -22,9 +22,9 @@ extension Cluster {
         if !isQuiet, generator.chance(options.spikePercent) {
             delay += generator.number(below: 150 * Span.millisecond)
         }
-        var arrival = time + delay
+        let link = Link(from: place(message.from), to: place(message.to))
+        var arrival = time + delay + lag(on: link)
         if options.isOrdered {
-            let link = Link(from: place(message.from), to: place(message.to))
             arrival = max(arrival, arrivals[link] ?? 0)
             arrivals[link] = arrival
         }
@@ -39,19 +39,10 @@ extension Cluster {
 
     /// Old messages, forged ones, and voters that die right behind their word.
     private mutating func makeTrouble(_ message: Message) throws {
-        if options.replayPercent > 0 {
-            sent.append(message)
-            if generator.chance(options.replayPercent) {
-                let old = sent[generator.index(below: sent.count)]
-                schedule(.message(old), in: generator.number(below: 300 * Span.millisecond))
-                statistics.note("message replayed")
-            }
-        }
-        if generator.chance(options.forgeryPercent), let forged = forge() {
-            reference.allow(forged)
-            schedule(.message(forged), in: generator.number(below: 50 * Span.millisecond))
-            statistics.note("message forged")
-        }
+        if options.replayPercent + options.forgeryPercent > 0 { spoken.note(message) }
+        if generator.chance(options.replayPercent) { replay() }
+        // Not now: whoever says this is in the middle of a step.
+        if generator.chance(options.forgeryPercent) { schedule(.forge, in: 0) }
         if case .voteReply(true) = message.kind, generator.chance(options.voterCrashPercent) {
             statistics.note("crash behind a vote")
             let delay = Span.millisecond / 2 + generator.number(below: 5 * Span.millisecond)
@@ -75,10 +66,13 @@ extension Cluster {
             to: message.to,
             succeeded: !isLost
         )
-        let delay = generator.number(below: 20 * options.delayMax + Span.millisecond)
+        let link = Link(from: node, to: place(message.to))
+        let delay =
+            generator.number(below: 20 * options.delayMax + Span.millisecond) + lag(on: link)
         schedule(report, in: delay + options.delayMax)
         statistics.note("snapshot sent")
         guard !isLost else { return volume.remove(path) }
+        spoken.note(copy, path: path)
         schedule(.snapshot(copy, path: path), in: delay)
         if !isQuiet, generator.chance(options.doublePercent) {
             schedule(.snapshot(copy, path: path), in: delay + 50 * Span.millisecond)

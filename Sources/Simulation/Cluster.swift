@@ -40,6 +40,8 @@ package struct Cluster {
         case wake(Int, run: Int)
         case restart(Int)
         case heal([Link])
+        case hasten([Link], lag: UInt64)
+        case forge
     }
 
     struct Link: Hashable {
@@ -68,8 +70,10 @@ package struct Cluster {
 
     var cuts: [Link: Int] = [:]
     var arrivals: [Link: UInt64] = [:]
-    /// Everything that was ever sent, where it may come again.
-    var sent: [Message] = []
+    /// What messages take longer on links that are slow; once for each reason.
+    var lags: [Link: [UInt64]] = [:]
+    /// Everything that was ever said, where it may come again.
+    var spoken = Spoken()
     var isQuiet = false
 
     var clients: Clients
@@ -78,6 +82,7 @@ package struct Cluster {
     var revocations: RevocationChecker
     var history = HistoryChecker()
     var durability = DurabilityChecker()
+    let bounds: BoundsChecker
     /// State digests by applied index.
     var digests: [LogIndex: UInt64] = [:]
     package internal(set) var statistics = Statistics()
@@ -95,6 +100,7 @@ package struct Cluster {
             electionTimeoutNanoseconds: options.raft.electionTimeoutNanoseconds
         )
         revocations = RevocationChecker(options)
+        bounds = BoundsChecker(options)
         let voters = (1...options.voters).map { MemberID(UInt64($0)) }
         for number in 1...(options.voters + options.spares) {
             let rate =
@@ -183,6 +189,8 @@ package struct Cluster {
         case .wake(let node, let run): try wake(node, run)
         case .restart(let node): try restart(node)
         case .heal(let links): heal(links)
+        case .hasten(let links, let lag): hasten(links, lag)
+        case .forge: forge()
         }
     }
 

@@ -73,6 +73,8 @@ struct Clients {
     private let sessions: Int
     /// What nodes have taken and not answered.
     private var taken: [CallID: Taken] = [:]
+    /// How many of them are changes, by node and run.
+    private var changesTaken: [Run: Int] = [:]
     /// What was answered to each request, whether its client still waited or not.
     private var outcomes: [CallID: Result<Applied, CommandError>] = [:]
 
@@ -82,6 +84,11 @@ struct Clients {
         var node: Int
         var run: Int
         var since: UInt64
+    }
+
+    private struct Run: Hashable {
+        var node: Int
+        var run: Int
     }
 
     init(_ options: WorldOptions) {
@@ -167,16 +174,23 @@ struct Clients {
     }
 
     mutating func noteTaken(_ id: CallID, by node: Int, run: Int, at time: UInt64) {
-        guard let wish = operations[id]?.wish else { return }
-        taken[id] = Taken(wish: wish, node: node, run: run, since: time)
+        guard let operation = operations[id] else { return }
+        taken[id] = Taken(wish: operation.wish, node: node, run: run, since: time)
+        if operation.isWrite { changesTaken[Run(node: node, run: run), default: 0] += 1 }
+    }
+
+    /// How many changes a run of a node has taken and not answered.
+    func changesTaken(by node: Int, run: Int) -> Int {
+        changesTaken[Run(node: node, run: run)] ?? 0
     }
 
     /// A node answers what it has taken once, whether its client still waits or not.
     mutating func noteAnswered(_ id: CallID) throws(Violation) {
-        guard operations[id] != nil else { return }
-        guard taken.removeValue(forKey: id) != nil else {
-            throw Violation("\(operations[id]?.wish, default: "a call") is answered twice")
+        guard let operation = operations[id] else { return }
+        guard let taken = taken.removeValue(forKey: id) else {
+            throw Violation("\(operation.wish) is answered twice")
         }
+        if operation.isWrite { changesTaken[Run(node: taken.node, run: taken.run)]? -= 1 }
     }
 
     /// The client waits no longer; what it asked for may still happen.
@@ -208,9 +222,11 @@ struct Clients {
         let outcome: SessionKey.Outcome
         switch (answer, wish) {
         case (.unknown, _): return
-        // What was not taken has not happened; a revocation that found nobody changed nothing.
-        case (.notTaken, _), (.refused(.notFound), .revokeAll): return history.withdraw(call)
+        // What was not taken has not happened.
+        case (.notTaken, _): return history.withdraw(call)
         case (.done(0), .revoke), (.refused(.notFound), .revoke): outcome = .gone
+        // Where there is no such user, no session of that user is live.
+        case (.refused(.notFound), .revokeAll): outcome = .gone
         case (.done, _): outcome = .done
         case (.refused(.revoked), .create): outcome = .refusedAsRevoked
         case (.refused(let error), _): preconditionFailure("no client asks for what is \(error)")

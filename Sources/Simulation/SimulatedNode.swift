@@ -34,6 +34,10 @@ final class SimulatedNode {
     var diskSlowUntil: UInt64 = 0
     var diskFullUntil: UInt64 = 0
     var replyFreeAt: UInt64 = 0
+    /// Changes of the group that this run was asked for and has not answered.
+    var changesAsked = 0
+    /// Whether its last campaign was one that the leader asked for.
+    var isTransferCampaign = false
     /// Somebody broke its disk, so it may stop.
     var isDiskBroken = false
 
@@ -151,6 +155,7 @@ extension SimulatedNode {
         mount = SimulatedMount(base, options)
         isUp = true
         isDiskBroken = false
+        changesAsked = 0
         pausedUntil = 0
         diskFreeAt = time
         replyFreeAt = time

@@ -38,9 +38,9 @@ package struct WorldOptions: Sendable {
     var doublePercent = 1
     var spikePercent = 1
     /// How often any message that was ever sent arrives once more.
-    var replayPercent = 0
+    var replayPercent = 1
     /// How often a message arrives that nobody sent and somebody could have.
-    var forgeryPercent = 0
+    var forgeryPercent = 1
     /// Messages of a link arrive in order, as on a stream.
     var isOrdered = true
 
@@ -114,6 +114,7 @@ package struct WorldOptions: Sendable {
         raft.promotionLagEntriesMax = chance.pick(0, 10, 1000)
         limits.retainedBytesMax = chance.pick(1, 500, 4000, 1 << 20)
         limits.batchEntriesMax = chance.pick(1, 3, 4096)
+        limits.proposalsMax = chance.pick(3, 50, 65_536)
         store.revokedTogetherMax = chance.pick(1, 2, 10_000)
         stalenessMax = chance.pick(120, 200, 400) * Span.millisecond
         delayMax = chance.pick(300, 2000, 2000, 20_000) * Span.microsecond
@@ -152,7 +153,7 @@ package struct WorldOptions: Sendable {
 /// What can go wrong, and what operators do at the wrong moment.
 package enum FaultKind: Int, CaseIterable, Sendable {
     case crash, powerCut, pause
-    case cutNode, cutLink, deafen, mute, split
+    case cutNode, cutLink, deafen, mute, split, slowLink
     case diskSlow, diskFull, diskSyncError
     case wallJump, transfer, membership, lie
 }

@@ -47,8 +47,8 @@ struct BrokerfsSim: ParsableCommand {
     func run() throws {
         let first = seed ?? UInt64.random(in: 0...(UInt64.max >> 16))
         print("seed \(first), \(runs) runs, \(profile.rawValue) worlds, \(jobs) at a time")
+        if trace || runs == 1 { print(WorldOptions(profile.profile(of: first), seed: first)) }
         if trace { return try tell(first) }
-        if runs == 1 { print(WorldOptions(profile.profile(of: first), seed: first)) }
         let campaign = Campaign(
             first: first,
             runs: runs,
@@ -62,6 +62,8 @@ struct BrokerfsSim: ParsableCommand {
         guard let failure = outcome.failures.first else { return }
         for failure in outcome.failures {
             print("FAILED seed \(failure.seed) (\(failure.profile)): \(failure.violation)")
+            // Of one world alone they stand above.
+            if runs > 1 { print(WorldOptions(failure.profile, seed: failure.seed)) }
         }
         if shrink { print(failure.shrunk(runsMax: 400)) }
         throw ExitCode.failure

@@ -119,6 +119,9 @@ struct LogCheck: ParsableCommand {
             term \(state.term)\(vote)\(installing)
             """
         )
+        if state.isDoubted {
+            Console.line("         the disk has lost what it acknowledged: it is not started again")
+        }
         for (number, copy) in member.copies.enumerated() {
             guard case .damaged(let reason) = copy else { continue }
             let text = "copy \(number + 1) of 2: \(reason); the next start makes it again"

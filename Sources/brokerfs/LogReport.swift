@@ -35,10 +35,11 @@ struct LogReport: Encodable {
         var term: UInt64
         var vote: UInt64?
         var installing: UInt64?
+        var doubted: Bool
         var damagedCopies: Int
 
         enum CodingKeys: String, CodingKey {
-            case member, incarnation, term, vote, installing
+            case member, incarnation, term, vote, installing, doubted
             case damagedCopies = "damaged_copies"
         }
     }
@@ -91,6 +92,7 @@ struct LogReport: Encodable {
                     term: state.term,
                     vote: state.vote,
                     installing: state.installing?.index,
+                    doubted: state.isDoubted,
                     damagedCopies: look.copies.count {
                         if case .damaged = $0 { true } else { false }
                     }

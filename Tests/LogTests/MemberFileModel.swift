@@ -65,6 +65,7 @@ struct MemberFileModel<D: Disk> {
         }
         next.installing =
             generator.next(upperBound: 3) == 0 ? .init(index: next.term, term: 1) : nil
+        if !next.isDoubted { next.isDoubted = generator.next(upperBound: 12) == 0 }
         return next
     }
 

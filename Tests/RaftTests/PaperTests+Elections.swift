@@ -102,6 +102,7 @@ struct PaperElectionTests {
     @Test("3.8: a vote in the term that the server is in already is written as well")
     func persistsVoteOfSameTerm() {
         var rig = Rig(term: 4)
+        rig.now += rig.member.options.electionTimeoutNanoseconds
         rig.receive(.vote(last: position(0, 0), isTransfer: false), from: 2, term: 4)
         #expect(rig.writes.map(\.hardState) == [HardState(term: 4, vote: MemberID(2))])
         #expect(rig.sent(to: 2) == [.voteReply(isGranted: true)])
@@ -244,6 +245,22 @@ struct PaperElectionTests {
         rig.now += 1
         rig.receive(.vote(last: position(9, 9), isTransfer: false), from: 3, term: 8)
         #expect(rig.sent(to: 3) == [.voteReply(isGranted: true)])
+    }
+
+    @Test("4.2.3: that holds in the term which it came into meanwhile as well")
+    func stickinessInNewTerm() {
+        var rig = Rig(term: 1)
+        rig.receive(rig.append(), from: 2, term: 1)
+        rig.receive(.preVoteReply(isGranted: false), from: 3, term: 2)
+        #expect(rig.member.term == 2)
+        rig.now += rig.member.options.electionTimeoutNanoseconds - 1
+        rig.receive(.vote(last: position(9, 9), isTransfer: false), from: 3, term: 2)
+        #expect(rig.sent(to: 3) == [.voteReply(isGranted: false)])
+        rig.receive(.vote(last: position(9, 9), isTransfer: true), from: 4, term: 2)
+        #expect(rig.sent(to: 4) == [.voteReply(isGranted: true)])
+        // What it has given already it says again.
+        rig.receive(.vote(last: position(9, 9), isTransfer: false), from: 4, term: 2)
+        #expect(rig.sent(to: 4) == [.voteReply(isGranted: true)])
     }
 
     @Test("3.10: a vote that the leader asked for is given despite its heartbeats")

@@ -167,6 +167,7 @@ struct CrashWorld {
         case .reply(let id, .success): acknowledge(id)
         case .reply(let id, .failure): fail(id)
         case .discardLog(let index): try storage.discardPrefix(through: index)
+        case .doubt: throw Violation(description: "who says so?")
         case .stop(let reason): throw Violation(description: "stopped: \(reason)")
         case .send, .sendSnapshot, .replaced: throw Violation(description: "to whom?")
         }

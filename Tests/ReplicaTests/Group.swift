@@ -74,6 +74,7 @@ struct Group {
             answers[request.rawValue, default: []].append(result.name)
             if case .success(let applied) = result { receipts[request.rawValue] = applied.receipt }
         case .discardLog(let index): try node(id).storage.discardPrefix(through: index)
+        case .doubt: try node(id).storage.doubt()
         case .stop: node(id).isUp = false
         case .prepare, .applied, .replaced, .roleChanged: break
         }

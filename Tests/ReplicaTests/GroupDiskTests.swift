@@ -47,6 +47,23 @@ import Testing
         #expect(try !group.holds(1, "s100"))
     }
 
+    @Test("a member that is brought back from an older disk is found out, and never starts again")
+    mutating func rolledBack() throws {
+        var generator = SplitMix64(seed: 1)
+        let older = group.node(2).disk.crash(.keepsAll, using: &generator)
+        try group.propose(11, 12, to: 1)
+        try group.settle()
+        let member = group.node(2)
+        member.disk = older
+        try member.restart(now: group.now)
+        try group.pass(ticks: 2)
+        #expect(!member.isUp)
+        #expect(throws: RecoveryError.doubted) { try member.restart(now: group.now) }
+        // Not even from what a crash would leave now.
+        member.disk = member.disk.crash(.losesAll, using: &generator)
+        #expect(throws: RecoveryError.doubted) { try member.restart(now: group.now) }
+    }
+
     @Test("where the same write takes entries back, nothing is lost or doubled either")
     mutating func truncation() throws {
         group.isolate(1)

@@ -59,6 +59,24 @@ import Testing
         #expect(trio.replies == lost + ["reply 20 success", "reply 21 success"])
     }
 
+    @Test("what waits for a place in the log goes with the leadership, all of it")
+    mutating func waitingGoes() throws {
+        var limits = ReplicaLimits()
+        limits.batchEntriesMax = 1
+        trio = try Trio(MemoryStore(), limits: limits)
+        trio.lead()
+        trio.isPeerUp = false
+        try trio.propose(10...10)
+        try trio.propose(11...14)
+        // Nothing is stepped after this: it takes one step for all of them.
+        trio.isDiskUp = false
+        let second = Entry(term: 2, index: 3, content: .empty)
+        trio.hear(append(after: LogPosition(index: 2, term: 1), [second], commit: 2), term: 2)
+        #expect(replica.role == .follower)
+        let refused = (11...14).map { "reply \($0) notWritable(reason: \"member 3 leads\")" }
+        #expect(trio.replies == refused)
+    }
+
     @Test("a state that cannot be written ends the leadership")
     mutating func brokenState() throws {
         base.failNext(.write, with: .io("broken"))

@@ -87,6 +87,7 @@ extension Action {
         case .reply(let id, .failure(let error)): "reply \(id.rawValue) \(error)"
         case .roleChanged(let change): "\(change.role) \(change.term)"
         case .discardLog(let index): "discard \(index)"
+        case .doubt: "doubt"
         case .stop: "stop"
         }
     }

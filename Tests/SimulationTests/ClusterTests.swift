@@ -49,7 +49,7 @@ struct ClusterTests {
         "access: stat", "access: cat", "access: hold", "access: readHeld", "access: list",
         "access: nothing there", "access refused", "restart", "snapshot sent",
         "snapshot installed", "stopped by a broken disk", "message replayed", "message forged",
-        "crash behind a vote", "asked again",
+        "crash behind a vote", "asked again", "message on a slow link",
     ]
 
     private static func run(_ seed: UInt64) throws -> Statistics {
@@ -153,109 +153,5 @@ struct ClusterTests {
             }
         }
         return shrunk.items.count <= 6 && looked.contains { made.contains($0) }
-    }
-}
-
-/// What a cluster looks at by itself sees what is wrong.
-@Suite("checks of a cluster")
-struct ClusterCheckTests {
-    private var cluster: Cluster
-
-    /// A world in which nothing goes wrong, after its end.
-    init() throws {
-        let options = WorldOptions(.plain, seed: 6)
-        let peaceful = Plan(options, seed: 6).items.filter { item in
-            if case .fault = item.step { false } else { true }
-        }
-        cluster = try Cluster(seed: 6, profile: .plain, plan: Plan(peaceful))
-        try cluster.run()
-    }
-
-    private func message(_ body: () throws -> Void) -> String {
-        do {
-            try body()
-            return "nothing"
-        } catch {
-            return "\(error)"
-        }
-    }
-
-    @Test("as it is, nothing is wrong")
-    mutating func clean() throws {
-        try cluster.checkEnd()
-        #expect(cluster.revocations.sessions.count > 3)
-        #expect(cluster.digests.count > 3)
-    }
-
-    @Test("states that differ at the same place in the log")
-    mutating func digests() throws {
-        for node in 0..<3 { try cluster.compareDigest(node) }
-        var batch = WriteBatch(capacity: 1)
-        batch.put([0x7A, 1], [1])
-        try cluster.nodes[1].replica.store.base.write(batch)
-        #expect(message { try cluster.compareDigest(1) }.contains("node 2 has another state at"))
-    }
-
-    @Test("a group in which nothing moves any more")
-    mutating func liveness() throws {
-        for from in cluster.nodes.indices {
-            for to in cluster.nodes.indices { cluster.cuts[.init(from: from, to: to)] = 1 }
-        }
-        let told = message { try cluster.checkEnd() }
-        #expect(told.hasPrefix("nothing moves in a quiet network"), "\(told)")
-    }
-
-    @Test("a session that was revoked, and that a state still has")
-    mutating func forgotten() throws {
-        let session = cluster.options.sessions
-        for node in 0..<3 { try cluster.checkFreshness(node) }
-        cluster.revocations.acknowledged(session, on: 0, at: cluster.time)
-        // Whoever vouches for a later moment says so at once; without that, the end does.
-        let told = message { try cluster.run(until: cluster.time + Span.second) }
-        #expect(told.contains("vouches for a moment after s\(session) was revoked"), "\(told)")
-        let late = message { try cluster.checkRevoked(0) }
-        #expect(late == "s\(session) was revoked, and node 1 does not know it")
-    }
-
-    @Test("a client that is told what never was")
-    mutating func history() throws {
-        let id = cluster.clients.call(
-            .readIndex(session: 0),
-            client: 0,
-            node: 0,
-            at: cluster.time
-        )
-        _ = cluster.clients.receive(.read(.live(9_999_999)), to: id, at: cluster.time + 1)
-        #expect(message { try cluster.checkHistories() }.hasPrefix("s0: "))
-    }
-
-    @Test("a change that happened twice, and was told of twice")
-    mutating func twice() throws {
-        let id = cluster.clients.call(.revoke(session: 0), client: 0, node: 0, at: cluster.time)
-        _ = try cluster.clients.noteOutcome(.success(Applied(recordVersion: 9, count: 1)), of: id)
-        let wasWaiting = cluster.clients.timeOut(id)
-        #expect(wasWaiting)
-        let call = cluster.clients.callAgain(id, node: 1)
-        let again = try #require(call)
-        let other = Applied(recordVersion: 9, count: 0)
-        let told = message { _ = try cluster.clients.noteOutcome(.success(other), of: again) }
-        #expect(told.hasPrefix("revoke(session: 0) is answered by"), "\(told)")
-    }
-
-    @Test("a node that stops though nobody has broken its disk")
-    mutating func stopped() throws {
-        let leader = try #require(cluster.leader)
-        cluster.nodes[leader].disk.fail(.init(.syncData, errno: 5))
-        cluster.ask(.create(session: 0), client: 0, node: leader)
-        let told = message { try cluster.run(until: cluster.time + Span.second) }
-        #expect(told.hasPrefix("node \(leader + 1) stopped"), "\(told)")
-    }
-
-    @Test("a node that does not start again")
-    mutating func unstartable() throws {
-        try cluster.crash(1, isPowerCut: false, restartIn: 1000)
-        try cluster.nodes[1].disk.remove("/log/member")
-        let told = message { try cluster.run(until: cluster.time + Span.second) }
-        #expect(told.hasPrefix("node 2 does not start again"), "\(told)")
     }
 }

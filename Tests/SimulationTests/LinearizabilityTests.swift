@@ -112,6 +112,21 @@ struct LinearizabilityTests {
         }
     }
 
+    @Test("a revocation of many that finds nobody, though the session is live, is no run")
+    func nobodyFound() {
+        var story = Story()
+        story.tell(.revokeAmongOthers, .gone)
+        story.tell(.put(1), .done)
+        #expect(story.verdict.isLinearizable)
+        var wrong = story
+        wrong.tell(.revokeAmongOthers, .gone)
+        #expect(wrong.verdict.counterexample?.misfits.map(\.operation) == [.revokeAmongOthers])
+        // Once it is revoked, there may be nobody again.
+        story.tell(.revokeAmongOthers, .done)
+        story.tell(.revokeAmongOthers, .gone)
+        #expect(story.verdict.isLinearizable)
+    }
+
     @Test("a write of unknown outcome may take effect late, and only once")
     func lateEffect() {
         var story = Story()

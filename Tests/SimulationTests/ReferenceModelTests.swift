@@ -21,6 +21,26 @@ struct ReferenceModelTests {
         #expect(rejection?.rule == rule, "\(rejection.map { "\($0)" } ?? "")")
     }
 
+    @Test("a restarted member votes for nobody in its own term either, as long as it is quiet")
+    func quietInOwnTerm() throws {
+        var script = try Script()
+        try script.campaign()
+        let request = Script.message(1, 2, .vote(last: Script.root, isTransfer: false))
+        let term = Script.write(1, vote: Script.vote(nil))
+        try script.step(2, .receive(request), [Script.role(.follower), term])
+        try script.step(2, .persisted(through: 1))
+        try script.model.accept(.crashed(MemberID(2)))
+        let snapshot = Snapshot(bootstrapping: Script.group)
+        try script.start(2, Recovery(hardState: Script.vote(nil), snapshot: snapshot))
+        var other = script
+        let vote = Script.write(1, vote: Script.vote(1))
+        let rejection = #expect(throws: Rejection.self) {
+            try other.step(2, .receive(request), [vote], at: 1099)
+        }
+        #expect(rejection?.rule == .stickiness)
+        try script.step(2, .receive(request), [vote], at: 1100)
+    }
+
     @Test("a write that is cut short leaves a prefix of it, and term and vote come last")
     func prefixes() throws {
         var script = try Script()

@@ -15,14 +15,17 @@ struct DurabilityChecker {
 
     private var promises: [MemberID: Promise] = [:]
 
-    /// A write is durable; it ends the log at `last`.
-    mutating func note(_ write: Write, by id: MemberID, last: LogPosition) {
+    /// A write is durable, perhaps with term and vote; it ends the log at `last`.
+    mutating func note(_ hardState: HardState?, by id: MemberID, last: LogPosition) {
         var promise = promises[id] ?? Promise()
-        promise.hardState = write.hardState ?? promise.hardState
+        promise.hardState = hardState ?? promise.hardState
         promise.last = last
         promise.isUnsure = false
         promises[id] = promise
     }
+
+    /// Term and vote that a member was told to be durable.
+    func hardState(of id: MemberID) -> HardState? { promises[id]?.hardState }
 
     /// A crash may have come in the middle of a write.
     mutating func noteCut(of id: MemberID) { promises[id, default: Promise()].isUnsure = true }

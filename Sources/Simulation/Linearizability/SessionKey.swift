@@ -39,8 +39,8 @@ package struct SessionKey: SequentialSpecification {
         case alreadyExists
         /// A create or put was refused because the id was revoked.
         case refusedAsRevoked
-        /// There was no session: revoked, or never there. An answer to a revocation or to a read
-        /// by somebody who cannot tell the two apart.
+        /// There was no session: revoked, or never there. An answer to a revocation, of one or of
+        /// many, or to a read by somebody who cannot tell the two apart.
         case gone
         /// A read showed a session with this number.
         case live(Int)
@@ -99,9 +99,13 @@ package struct SessionKey: SequentialSpecification {
     }
 
     private func revokeAmongOthers(_ state: State, _ outcome: Outcome?) -> State? {
-        guard outcome == nil || outcome == .done else { return Self.misused(outcome) }
-        if case .live = state { return .revoked }
-        return state
+        switch (state, outcome) {
+        case (.live, .done), (.live, nil): .revoked
+        // Whoever finds nobody to revoke has found this session not to be there.
+        case (.live, .gone): nil
+        case (_, .done), (_, .gone), (_, nil): state
+        default: Self.misused(outcome)
+        }
     }
 
     private func read(_ state: State, _ outcome: Outcome?) -> State? {

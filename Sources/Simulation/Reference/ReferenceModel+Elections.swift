@@ -171,9 +171,13 @@ extension ReferenceModel {
                 throw broken(.vote, "it votes for itself and is no candidate")
             }
         } else {
-            guard let message = step.message, case .vote(let last, _) = message.kind,
+            guard let message = step.message, case .vote(let last, let isTransfer) = message.kind,
                 message.from == hardState.vote, message.term == member.term
             else { throw broken(.vote, "it votes for who did not ask") }
+            // In the own term as well: what a lease counts on is who heard the leader, and when.
+            guard isTransfer || !isQuiet(step) else {
+                throw broken(.stickiness, "it votes against a leader")
+            }
             guard isUpToDate(last, member.last) else {
                 throw broken(.restriction, "it votes for \(last) and has \(member.last)")
             }
