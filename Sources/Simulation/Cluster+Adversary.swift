@@ -21,8 +21,8 @@ extension Cluster {
 
     private mutating func forgery() -> (Message, String)? {
         if generator.chance(30) { return varied() }
-        let from = generator.index(below: nodes.count)
-        let to = likelyReceiver()
+        var (from, to) = (generator.index(below: nodes.count), somebodyInDoubt())
+        if generator.chance(25) { swap(&from, &to) }
         guard from != to else { return nil }
         if let answer = forgedAnswer(from, to) { return answer }
         // A member outside of the group asks nobody, and leads nobody.
@@ -31,15 +31,31 @@ extension Cluster {
         return member.role == .leader ? forgedOrder(member, to) : forgedRequest(member, from, to)
     }
 
-    /// Whoever asks for votes does so for a moment, so it is chosen more often than others.
-    private mutating func likelyReceiver() -> Int {
-        let asking = nodes.indices.filter {
-            nodes[$0].isUp && [.preCandidate, .candidate].contains(nodes[$0].replica.role)
+    /// An election is soon over, so there is something made up in most of them.
+    mutating func tempt(_ change: RoleChange) {
+        guard options.forgeryPercent > 0, change.role == .candidate || change.role == .leader else {
+            return
         }
-        guard !asking.isEmpty, generator.chance(70) else {
+        for _ in 0..<2 {
+            schedule(.forge, in: generator.number(below: 2 * options.delayMax))
+        }
+    }
+
+    /// Whoever asks for votes or leads no more does so for a moment, so it is chosen more often.
+    private mutating func somebodyInDoubt() -> Int {
+        let newest = nodes.map { $0.replica.term }.max() ?? 0
+        let doubtful = nodes.indices.filter { node in
+            guard nodes[node].isUp else { return false }
+            switch nodes[node].replica.role {
+            case .preCandidate, .candidate: return true
+            case .leader: return nodes[node].replica.term < newest
+            case .follower, .stopped: return false
+            }
+        }
+        guard !doubtful.isEmpty, generator.chance(70) else {
             return generator.index(below: nodes.count)
         }
-        return generator.pick(of: asking)
+        return generator.pick(of: doubtful)
     }
 
     private func message(

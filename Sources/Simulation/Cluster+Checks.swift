@@ -26,6 +26,7 @@ extension Cluster {
         if change.role == .candidate {
             nodes[node].isTransferCampaign = change.cause == .transferRequested
         }
+        tempt(change)
         guard change.role == .leader else { return }
         statistics.leaders += 1
         try raft.noteLeader(nodes[node].replica.observation)

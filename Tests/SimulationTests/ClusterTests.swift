@@ -62,7 +62,7 @@ struct ClusterTests {
         return cluster.statistics
     }
 
-    @Test("what is asked for again is done once, and told again", arguments: [51, 75] as [UInt64])
+    @Test("what is asked for again is done once, and told again", arguments: [73, 109] as [UInt64])
     func remembered(seed: UInt64) throws {
         let counts = try Self.run(seed).counts
         #expect(counts["outcome remembered"] ?? 0 > 0)
