@@ -10,6 +10,9 @@ let quietOnly = Context.environment["BROKERFS_ROOMS"] == "quiet"
 // BROKERFS_WHOLE_ROOMS=1 compiles each room as a whole, as a release build does: what one file
 // imports is then seen by the others, and some errors show only so.
 let wholeRooms = Context.environment["BROKERFS_WHOLE_ROOMS"] == "1"
+let wholeRoomFlags = [
+    "-whole-module-optimization", "-num-threads", "2", "-disable-batch-mode",
+]
 
 let settings: [SwiftSetting] =
     [
@@ -17,7 +20,7 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("InternalImportsByDefault"),
         .enableUpcomingFeature("MemberImportVisibility"),
         .treatAllWarnings(as: .error),
-    ] + (wholeRooms ? [.unsafeFlags(["-whole-module-optimization", "-num-threads", "2"])] : [])
+    ] + (wholeRooms ? [.unsafeFlags(wholeRoomFlags)] : [])
 // Generated protobuf code is not written for strict memory safety, so Identity goes without.
 let quiet: [SwiftSetting] = settings + [.strictMemorySafety()]
 

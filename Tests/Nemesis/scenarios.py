@@ -243,6 +243,49 @@ def lost_directory(run, rounds):
             run.restart(node)
 
 
+@scenario("A data directory is brought back from an older copy", rounds=(1, 5))
+def older_disk(run, rounds):
+    with run.load():
+        for _ in range(rounds):
+            leader = run.group.wait_for_leader()
+            node = run.rng.choice(run.group.others(leader))
+            older, newest = node.data.with_name("older"), node.data.with_name("newest")
+            node.kill()
+            subprocess.run(["cp", "-a", str(node.data), str(older)], check=True)
+            run.restart(node)
+            run.first_revocation(time.monotonic_ns(), [leader], run.probes(),
+                                 "write that the older copy lacks")
+            run.pause(0.3)
+            node.kill()
+            node.data.rename(newest)
+            older.rename(node.data)
+            is_found_out(run, node)
+            subprocess.run(["rm", "-rf", "--one-file-system", str(node.data)], check=True)
+            newest.rename(node.data)
+            run.restart(node)
+
+
+def is_found_out(run, node):
+    """The leader knows better: the node stops, marks its disk, and never starts from it again."""
+    kind, words = "an older disk starts", "has lost what this member had acknowledged"
+    node.start()
+    end = time.monotonic() + 10
+    while words not in node.last_words(3) and time.monotonic() < end:
+        time.sleep(0.05)
+    if node.answers():
+        run.violate(kind, f"{node.name} vouches for what an older disk holds")
+    node.kill()
+    node.start()
+    try:
+        code = node.process.wait(10)
+    except subprocess.TimeoutExpired:
+        run.violate(kind, f"{node.name} runs on an older disk")
+        node.kill()
+        return
+    if code == 0 or "join" not in node.last_words(1):
+        run.violate(kind, f"{node.name} ends with {code} and says: {node.last_words(3)}")
+
+
 def refuses_to_start(run, node):
     """It must end by itself, before it has voted or shown anything, and say what to do."""
     node.start()
