@@ -44,7 +44,10 @@ final class DiskDesk: @unchecked Sendable {
     func run() {
         while let arrived = jobs.takeAll(timeout: .milliseconds(200)) {
             let isIdle = arrived.isEmpty && backlog.isEmpty
-            backlog += arrived
+            for job in arrived {
+                // It needs no room, and must not wait for any.
+                if case .doubt = job { doubt() } else { backlog.append(job) }
+            }
             var done = 0
             while done < backlog.count, perform(backlog[done]) { done += 1 }
             backlog.removeFirst(done)
@@ -76,13 +79,17 @@ final class DiskDesk: @unchecked Sendable {
             }
             return true
         case .doubt:
-            do {
-                try storage.doubt()
-            } catch {
-                // The next leader that hears of it says so once more.
-                logger.critical("the disk is not marked", metadata: ["error": "\(error)"])
-            }
+            doubt()
             return true
+        }
+    }
+
+    private func doubt() {
+        do {
+            try storage.doubt()
+        } catch {
+            // The next leader that hears of it says so once more.
+            logger.critical("the disk is not marked", metadata: ["error": "\(error)"])
         }
     }
 

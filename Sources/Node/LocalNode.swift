@@ -118,6 +118,7 @@ package final class LocalNode: Sendable {
             bytesMax: configuration.eventBytesMax,
             log: log
         )
+        shared.begin(at: replica.appliedIndex)
         start(replica, opened.storage)
         if links != nil { scout() }
         if !configuration.isInGroup, let reason = shared.waitUntilReady() {

@@ -82,10 +82,18 @@ final class SharedState: Sendable {
         }
     }
 
+    /// Says where the state of a start is: no mount shows anything older.
+    func begin(at index: UInt64) {
+        forgotten.noteApplied(index)
+        noteForgotten(index)
+    }
+
     /// Takes over where the replica stands; what `cluster/` showed before, where it shows something
     /// else now.
     func publish(_ standing: Standing, obstacle: String?) -> ClusterState? {
-        let isDecided = standing.isWritable || obstacle != nil
+        // A start may find acknowledged entries that the state lacks, which take several steps.
+        let isCaughtUp = standing.applied == standing.committed
+        let isDecided = (standing.isWritable && isCaughtUp) || obstacle != nil
         let (isReadiness, before) = progress.withLock { progress in
             let before = standing.looksLike(progress.standing) ? nil : progress.standing
             progress.standing = standing
@@ -99,7 +107,8 @@ final class SharedState: Sendable {
     /// Whether the node has begun to end.
     var isClosed: Bool { progress.withLock { $0.isClosed } }
 
-    /// Waits until changes are taken, and answers nil; or why they never will be.
+    /// Waits until all that was acknowledged is visible and changes are taken, and answers nil; or
+    /// why they never will be.
     func waitUntilReady() -> String? { readiness.wait() }
 
     func stop(_ reason: String) {

@@ -103,6 +103,26 @@ struct GroupTests {
         try #require(group.holds { group.shows(again, "s800") })
     }
 
+    @Test("a follower that comes back to a group in which nothing happens shows what it has")
+    func comesBackIdle() throws {
+        let group = try MemoryGroup()
+        defer { group.end() }
+        try group.put("s1")
+        let leader = try #require(group.leader())
+        let follower = try #require(group.nodes.keys.first { $0 != leader.configuration.member })
+        let last = leader.view().cluster.applied
+        let shows = { () -> Bool in
+            guard let node = group.nodes[follower] else { return false }
+            return node.mayShow(now: node.monotonicNanoseconds())
+        }
+        try #require(group.holds { shows() && group.nodes[follower]?.view().cluster.applied == last })
+        group.stop(follower)
+        try group.start(follower)
+        try #require(group.holds { shows() })
+        // Nothing has been written meanwhile that could have helped.
+        #expect(leader.view().cluster.applied == last)
+    }
+
     @Test("the leadership is handed over before a node ends")
     func handsOver() throws {
         let group = try MemoryGroup()

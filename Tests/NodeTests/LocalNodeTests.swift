@@ -17,10 +17,11 @@ import Testing
         directory = NSTemporaryDirectory() + "brokerfs-node-" + UUID().uuidString
     }
 
-    private func open() throws -> LocalNode {
+    private func open(_ suffix: String = "") throws -> LocalNode {
         var log = Logger(label: "test")
         log.logLevel = .critical
-        return try LocalNode(NodeConfiguration(dataDirectory: directory, name: "n1"), log: log)
+        let configuration = NodeConfiguration(dataDirectory: directory + suffix, name: "n1")
+        return try LocalNode(configuration, log: log)
     }
 
     private func session(_ id: String, user: String = "alice") throws -> Command.Kind {
@@ -106,6 +107,35 @@ import Testing
         #expect(
             String(decoding: all, as: UTF8.self).split(separator: "\n").count == lines.count + 1
         )
+    }
+
+    @Test("a start shows nothing before all that was acknowledged is there, in however many steps")
+    func killedInBulk() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        defer { try? FileManager.default.removeItem(atPath: directory + "-killed") }
+        let count = 12_000
+        let first = try open()
+        let json = Array(#"{"user_id":"alice"}"#.utf8)
+        for start in stride(from: 0, to: count, by: 1000) {
+            let writes = try (start..<(start + 1000)).map { number in
+                try Document.parse(json, type: .session, id: "s\(number)")
+            }
+            _ = try first.proposeAndWait(.put(writes)).get()
+        }
+        // From here on the state's own files hold the sessions, and the log alone what comes.
+        first.shutdown()
+        let node = try open()
+        defer { node.shutdown() }
+        let target = RevocationTarget.user("alice")
+        let revoked = try node.proposeAndWait(.revoke(target, reason: "")).get()
+        #expect(revoked.count == count)
+        // What a SIGKILL would leave now.
+        try FileManager.default.copyItem(atPath: directory, toPath: directory + "-killed")
+        let again = try open("-killed")
+        defer { again.shutdown() }
+        #expect(try again.view().header(.session, "s0") == nil)
+        #expect(try again.view().header(.session, "s\(count - 1)") == nil)
+        #expect(try again.view().statistics(of: .records(.session))?.count ?? 0 == 0)
     }
 
     @Test("a refused change is answered with its reason")
