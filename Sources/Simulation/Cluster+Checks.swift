@@ -18,6 +18,20 @@ extension Cluster {
             asked: asked + nodes[node].changesAsked,
             by: nodes[node].id
         )
+        try checkWriters(node)
+    }
+
+    /// Two nodes never take changes at one moment, each by its own clock, one that sleeps included.
+    ///
+    /// Where firewalls make others take a living leader for dead, a lease is worth nothing.
+    func checkWriters(_ node: Int) throws {
+        let takesChanges = { nodes[$0].replica.role == .leader && isWritable($0) }
+        guard !options.firewallsLie, takesChanges(node),
+            let other = nodes.indices.first(where: {
+                $0 != node && nodes[$0].isUp && takesChanges($0)
+            })
+        else { return }
+        throw Violation("nodes \(node + 1) and \(other + 1) take changes at the same time")
     }
 
     mutating func noteRole(_ change: RoleChange, _ node: Int) throws {

@@ -49,6 +49,16 @@ struct ClusterCheckTests {
         #expect(message { try cluster.compareDigest(1) }.contains("node 2 has another state at"))
     }
 
+    @Test("two nodes that take changes at the same time")
+    mutating func writers() throws {
+        let leader = try #require(cluster.leader)
+        for node in cluster.nodes.indices { try cluster.checkWriters(node) }
+        let other = (leader + 1) % cluster.nodes.count
+        cluster.nodes[other].replica = cluster.nodes[leader].replica
+        let told = message { try cluster.checkWriters(leader) }
+        #expect(told == "nodes \(leader + 1) and \(other + 1) take changes at the same time")
+    }
+
     @Test("a group in which nothing moves any more")
     mutating func liveness() throws {
         for from in cluster.nodes.indices {
