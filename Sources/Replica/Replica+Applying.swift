@@ -119,6 +119,12 @@ extension Replica {
     private mutating func commit(_ prepared: RecordStore.Prepared) {
         do throws(StoreError) {
             try store.commit(prepared)
+            isStateFull = false
+        } catch .noSpace {
+            // The entries are committed, so they wait for room: with each tick it is tried again.
+            visible = .entries(prepared)
+            isStateFull = true
+            return refuseWideningAndHandOver()
         } catch {
             return stop("the state could not be written: \(error)")
         }

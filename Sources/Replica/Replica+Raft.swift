@@ -63,7 +63,7 @@ extension Replica {
     // MARK: - Durability
 
     mutating func receivePersisted(through number: UInt64) {
-        isOutOfSpace = false
+        isLogFull = false
         guard let write = arrival?.write, write <= number else {
             return drive(.persisted(through: number))
         }
@@ -81,15 +81,20 @@ extension Replica {
         switch failure {
         case .stopped(let reason): stop(reason)
         case .noSpace:
-            isOutOfSpace = true
+            isLogFull = true
             // What has no place in the log never happened; what has one waits for room, and so
             // do revocations.
-            let refused = waiting.filter { $0.command?.isNarrowing != true }
-            waiting.removeAll { $0.command?.isNarrowing != true }
-            for proposal in refused { reply(proposal, .failure(.noSpace)) }
-            // Again each time: whoever was asked before may not have been able to.
-            drive(.transferLeadership(to: nil))
+            refuseWideningAndHandOver()
         }
+    }
+
+    /// Without room only what takes access away may wait, and somebody else may have room.
+    mutating func refuseWideningAndHandOver() {
+        let refused = waiting.filter { $0.command?.isNarrowing != true }
+        waiting.removeAll { $0.command?.isNarrowing != true }
+        for proposal in refused { reply(proposal, .failure(.noSpace)) }
+        // Again each time: whoever was asked before may not have been able to.
+        drive(.transferLeadership(to: nil))
     }
 
     mutating func stop(_ reason: String) {

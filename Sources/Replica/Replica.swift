@@ -73,8 +73,9 @@ package struct Replica: Sendable {
     var nextTickAt: UInt64 = 0
     var lastMaintenance: Timestamp?
     var flushedIndex: UInt64
-    /// Whether a write waits for room on the disk.
-    package internal(set) var isOutOfSpace = false
+    /// Whether a write of the log waits for room on the disk, or one of the state.
+    var isLogFull = false
+    var isStateFull = false
     var vouchedAt: UInt64 = 0
     package internal(set) var stopReason: String?
     /// Every step of the Raft member since somebody took them out; nil: not kept.
@@ -186,6 +187,7 @@ package struct Replica: Sendable {
     }
 
     private mutating func tick() {
+        if isStateFull { becomeVisible() }
         answerOverdue()
         if now >= nextTickAt {
             for _ in 0..<ticksDue { drive(.tick) }
@@ -212,6 +214,9 @@ package struct Replica: Sendable {
     package var pendingCount: Int {
         waiting.count { $0.id != nil } + inFlight.count { $0.id != nil && !$0.isAnswered }
     }
+
+    /// Whether a write waits for room on the disk.
+    package var isOutOfSpace: Bool { isLogFull || isStateFull }
 
     package var isStopped: Bool { stopReason != nil }
     package var id: MemberID { member.id }

@@ -89,6 +89,23 @@ import Testing
         #expect(trio.sent.count == count)
     }
 
+    @Test("a state without room is written once there is some, and nothing is answered before")
+    mutating func fullState() throws {
+        base.failNext(.write, with: .noSpace("full"), count: 4)
+        try trio.propose(10...10)
+        #expect(trio.replies.isEmpty)
+        #expect(replica.isOutOfSpace && !replica.isStopped)
+        #expect(replica.appliedIndex == 2)
+        trio.pass(ticks: 1)
+        #expect(replica.freshAsOf(now: trio.owner.now) < trio.owner.now)
+        // Whoever else has room is asked to lead; nobody does here, so it goes on by itself.
+        #expect(trio.sent.contains { $0.kind == .timeoutNow })
+        trio.pass(ticks: 3)
+        #expect(trio.replies == ["reply 10 success"])
+        #expect(replica.appliedIndex >= 3 && !replica.isOutOfSpace)
+        #expect(try replica.store.reader.header(.session, "s10") != nil)
+    }
+
     @Test("a snapshot that comes without its state is not taken")
     mutating func bareSnapshot() throws {
         let group = Configuration(voters: [MemberID(1), MemberID(2), MemberID(3)])
