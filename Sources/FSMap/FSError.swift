@@ -46,7 +46,7 @@ package enum FSError: Error, Equatable, Sendable {
     case stale
     /// EBUSY
     case busy
-    /// EBUSY: sessions of too many principals were removed one by one.
+    /// EBUSY: sessions of too many principals, or too many accounts, were removed one by one.
     case braked
     /// ENFILE: in all.
     case tooManyOpen

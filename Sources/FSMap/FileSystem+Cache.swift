@@ -7,8 +7,8 @@ import Synchronization
 extension FileSystem {
     /// Remembers what is about to change, before it does.
     ///
-    /// From here on answers about it are not to be believed for long, and revoked sessions that
-    /// are open cannot be read any more.
+    /// From here on answers about it are not to be believed for long, and revoked sessions can
+    /// neither be opened nor, where they are open, be read any more.
     package func willApply(_ effects: [Effect], now: UInt64) {
         let touches = isBulk(effects) ? nil : effects.flatMap(Touch.touches(of:))
         state.withLock { state in
@@ -22,26 +22,28 @@ extension FileSystem {
         effects.count > options.invalidatedNamesMax
     }
 
-    /// Whoever has a revoked file open cannot read it any more; `body` is called with its inodes.
+    /// Nobody opens a revoked file or reads it through what is open; `body` is called with its
+    /// inodes.
     ///
-    /// In a bulk only the open files are looked for, where files are opened at all: whoever wants
-    /// to open another one, or asks about it, is answered from the state.
+    /// In a bulk, where files are opened at all, only with those that are open: the pages of
+    /// others are out of reach. They have to be marked all the same, for the sake of who is
+    /// opening one and has looked at the state before.
     private func refuseRevoked(
         in effects: [Effect],
         _ state: inout State,
         _ body: (UInt64, InodeTable.Inode) -> Void
     ) {
-        let isSearch = isBulk(effects) && !options.kind.isOpenless
-        let open = isSearch ? Set(state.files.values.map(\.node)) : []
-        if isSearch, open.isEmpty { return }
+        let isOpenOnly = isBulk(effects) && !options.kind.isOpenless
         for effect in effects {
             guard case .recordRemoved(let type, let id, users: _, revoked: true) = effect else {
                 continue
             }
             let nodes: [Node] =
                 type == .session ? [.session(id), .record(type, id)] : [.record(type, id)]
-            for node in nodes where !isSearch || open.contains(node) {
-                state.inodes.removeAll(node, .revoked, body)
+            for node in nodes {
+                state.inodes.removeAll(node, .revoked) { inode, entry in
+                    if !isOpenOnly || !entry.handles.isEmpty { body(inode, entry) }
+                }
             }
         }
     }

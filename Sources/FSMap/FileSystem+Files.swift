@@ -221,10 +221,11 @@ extension FileSystem {
 
     /// Throws where what the handle was opened on is gone, even where nobody has told us yet.
     private func refuseGone(_ file: OpenFile, view: any IdentityView) throws(FSError) {
-        if let removal = state.withLock({ $0.inodes[file.inode]?.removal }) {
-            throw removal.error
-        }
-        guard file.snapshot != nil else { return }
+        let entry = state.withLock { $0.inodes[file.inode] }
+        if let removal = entry?.removal { throw removal.error }
+        // What its creator has not committed is in no state. Once it is, it may have been revoked
+        // in the same batch, before its inode was one that could be told.
+        guard file.snapshot != nil || entry?.isUncommitted == false else { return }
         let session: String
         switch file.node {
         case .session(let id), .record(.session, let id): session = id

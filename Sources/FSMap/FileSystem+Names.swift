@@ -8,7 +8,7 @@ extension FileSystem {
     /// The command that removes a file; nil for a scratch file, which is gone.
     ///
     /// Throws ``FSError/notPermitted`` where no command does, and ``FSError/braked`` for one
-    /// session too many.
+    /// session or service account too many.
     package func unlink(
         _ name: String,
         in parent: UInt64,
@@ -23,9 +23,11 @@ extension FileSystem {
         }
         switch node {
         case .session(let id):
-            try brake(session: id, caller, now: now, view: view)
+            let user = try tree.header(.session, id, in: view)?.facts.userID ?? ""
+            try brake(principal: user.isEmpty ? id : user, caller, now: now)
             return .revoke(.session(id), reason: "")
         case .serviceAccountFile(let account, .record):
+            try brake(principal: account, caller, now: now)
             return .revoke(.serviceAccount(account), reason: "")
         case .record(let type, let id) where !type.hasFace:
             return .put([RecordWrite(delete: type, id: id)])
@@ -36,15 +38,12 @@ extension FileSystem {
         }
     }
 
-    /// Throws ``FSError/braked`` where the caller removes the sessions of too many principals.
+    /// Throws ``FSError/braked`` where the caller revokes what too many principals have.
     private func brake(
-        session id: String,
+        principal: String,
         _ caller: Caller,
-        now: UInt64,
-        view: any IdentityView
+        now: UInt64
     ) throws(FSError) {
-        let user = try tree.header(.session, id, in: view)?.facts.userID ?? ""
-        let principal = user.isEmpty ? id : user
         let isAdmitted = state.withLock {
             $0.brake.admits(caller.uid, principal: principal, now: now)
         }

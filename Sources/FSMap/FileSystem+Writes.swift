@@ -153,7 +153,7 @@ extension FileSystem {
         // Where the end is, the handle knows: what the kernel takes for the size is the record's.
         let isAppend = flags.contains(.append)
         let staged = try changeStage(handle) { stage throws(FSError) in
-            try stage.write(bytes, at: isAppend ? UInt64(stage.bytes.count) : offset)
+            try stage.write(bytes, at: isAppend ? nil : offset)
         }
         guard let (stage, mayBeAll) = staged, mayBeAll,
             target.isComplete(stage.bytes, stage.mode)
@@ -201,6 +201,9 @@ extension FileSystem {
     }
 
     /// Sets the size of the staged content, or, without a handle, of the file itself.
+    ///
+    /// Throws ``FSError/invalid(_:)`` where a descriptor that appends would cut the file in its
+    /// middle.
     package func truncate(
         _ inode: UInt64,
         handle: UInt64?,
@@ -209,7 +212,11 @@ extension FileSystem {
     ) throws(FSError) -> FlushStep {
         if try truncateScratch(inode, to: sizeBytes) { return .clean }
         if let handle {
-            guard try file(handle).target != nil else { throw .badHandle }
+            let file = try file(handle)
+            guard file.target != nil else { throw .badHandle }
+            // Of a file that is appended to only its size is known, which is as it is to be.
+            let isUnchanged = file.stage?.mode == .append && file.sizeBytes == sizeBytes
+            guard sizeBytes == 0 || !isUnchanged else { return .clean }
             _ = try changeStage(handle) { stage throws(FSError) in
                 try stage.truncate(to: sizeBytes)
             }

@@ -6,6 +6,7 @@
 /// descriptor and closes the first one, so that a flush comes before the first write.
 ///
 /// INVARIANT: holds at most `bytesMax` bytes; what was committed or dropped is not asked for again.
+/// INVARIANT: what goes on from dropped bytes is refused, until the file is emptied.
 struct StagedDocument {
     enum Mode {
         /// The bytes are the whole new content.
@@ -22,11 +23,13 @@ struct StagedDocument {
         case document
     }
 
-    let mode: Mode
+    private(set) var mode: Mode
     let bytesMax: Int
     private(set) var bytes: [UInt8]
     /// Began empty, so that one write can be everything.
     private var isFresh: Bool
+    /// The file has content: a write at its beginning is a patch of it, and never everything.
+    private var isEdit: Bool
     private var isDirty: Bool
     private var isUntouched: Bool
     /// Bytes are missing in front of whatever comes next.
@@ -41,6 +44,7 @@ struct StagedDocument {
         self.bytesMax = bytesMax
         self.bytes = bytes
         isFresh = false
+        isEdit = true
         isDirty = false
         isUntouched = false
     }
@@ -49,6 +53,7 @@ struct StagedDocument {
     init(emptyWithMax bytesMax: Int) {
         self.init(editing: [], bytesMax: bytesMax)
         isFresh = true
+        isEdit = false
         isUntouched = true
     }
 
@@ -58,20 +63,22 @@ struct StagedDocument {
         self.bytesMax = bytesMax
         bytes = []
         isFresh = true
+        isEdit = false
         isDirty = false
         isUntouched = false
     }
 
-    /// Takes a write; true where it may be the whole document by itself.
+    /// Takes a write, at the end without an `offset`; true where it may be the whole document by
+    /// itself.
     ///
     /// A gap before `offset` is filled with zeros. Throws ``FSError/tooLarge``, and
     /// ``FSError/invalid(_:)`` for the rest of a document whose beginning was dropped.
-    mutating func write(_ new: [UInt8], at offset: UInt64) throws(FSError) -> Bool {
-        let start = mode == .append ? bytes.count : Int(clamping: offset)
+    mutating func write(_ new: [UInt8], at offset: UInt64?) throws(FSError) -> Bool {
+        let start = mode == .append ? bytes.count : offset.map { Int(clamping: $0) } ?? bytes.count
         let (end, overflow) = start.addingReportingOverflow(new.count)
         guard !overflow, end <= bytesMax else { throw .tooLarge }
         guard !new.isEmpty else { return false }
-        guard !isBroken || start == 0 else { throw .invalid("an earlier write was refused") }
+        guard !isBroken || (offset == 0 && !isEdit) else { throw Self.broken }
         isBroken = false
         let isOnlyWrite = isFresh && bytes.isEmpty && start == 0
         if bytes.count < end {
@@ -82,24 +89,38 @@ struct StagedDocument {
         return mode == .append || isOnlyWrite
     }
 
-    /// Cuts or lengthens.
+    /// Cuts or lengthens; what is emptied is written anew, whatever it was begun as.
     ///
-    /// Throws ``FSError/tooLarge``.
+    /// Throws ``FSError/tooLarge``, and ``FSError/invalid(_:)`` where the bytes to be cut are not
+    /// known here.
     mutating func truncate(to sizeBytes: UInt64) throws(FSError) {
         guard sizeBytes <= UInt64(bytesMax) else { throw .tooLarge }
         let size = Int(sizeBytes)
-        guard mode == .whole, size != bytes.count else { return }
+        if size == 0, isBroken || mode == .append { return empty() }
+        guard !isBroken else { throw Self.broken }
+        guard mode == .whole else {
+            throw .invalid("a file that is open for appending can only be emptied")
+        }
+        guard size != bytes.count else { return }
         if size < bytes.count {
             bytes.removeLast(bytes.count - size)
         } else {
             bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
         }
         touch()
-        if bytes.isEmpty {
-            isFresh = true
-            isUntouched = true
-            untouchedFlushes = 0
-        }
+        if bytes.isEmpty { empty() }
+    }
+
+    /// The file begins anew, as if it had been truncated when it was opened.
+    private mutating func empty() {
+        touch()
+        mode = .whole
+        bytes = []
+        isFresh = true
+        isEdit = false
+        isBroken = false
+        isUntouched = true
+        untouchedFlushes = 0
     }
 
     /// What a flush has to do now.
@@ -121,6 +142,7 @@ struct StagedDocument {
 
     /// What was on its way has arrived; later writes are still to be committed.
     mutating func committed() {
+        isEdit = isEdit || mode == .whole
         if committing == changes {
             isDirty = false
             isUntouched = false
@@ -138,6 +160,10 @@ struct StagedDocument {
         isUntouched = false
         committing = nil
     }
+
+    private static let broken = FSError.invalid(
+        "an earlier write was refused: open the file again, or empty it"
+    )
 
     private mutating func touch() {
         changes += 1

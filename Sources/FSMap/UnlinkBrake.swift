@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Stops who removes the sessions of many different principals one by one: `rm -rf` typed in the
-/// wrong place (PRODUCT section 2).
+/// Stops who removes the sessions of many different principals one by one, or service accounts
+/// with theirs: `rm -rf` typed in the wrong place (PRODUCT section 2).
 ///
 /// INVARIANT: remembers at most `principalsMax` principals for each uid, and no uid for longer
 /// than the window.
@@ -18,7 +18,7 @@ struct UnlinkBrake {
         self.limits = limits
     }
 
-    /// Whether the uid may remove a session of the principal now; counts it if so.
+    /// Whether the uid may revoke something of the principal now; counts it if so.
     mutating func admits(_ uid: UInt32, principal: String, now: UInt64) -> Bool {
         guard limits.principalsMax > 0 else { return true }
         for uid in removals.keys {

@@ -78,7 +78,25 @@ struct WriteTarget: Sendable {
             content = try Content.record(stored, envelope: false).bytes() + bytes
             expectedVersion = stored.header.version
         }
-        return .put([try put(content, type, id, stored?.record, expectedVersion)])
+        var write = try put(content, type, id, stored?.record, expectedVersion)
+        if let stored, expectedVersion == nil, Self.hasMarker(content, type, id) {
+            write.expectedVersion = stored.header.version
+        }
+        return .put([write])
+    }
+
+    /// Whether a document takes secrets from what is stored.
+    ///
+    /// Then it is right for that version alone: another one may have other secrets by the time
+    /// the command is applied, and the old ones must not come back.
+    private static func hasMarker(_ content: [UInt8], _ type: RecordType, _ id: String) -> Bool {
+        do {
+            _ = try Document.parse(content, type: type, id: id)
+            return false
+        } catch {
+            guard case .hiddenMismatch = error else { return false }
+            return true
+        }
     }
 
     private func put(

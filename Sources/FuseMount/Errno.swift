@@ -46,8 +46,8 @@ func reason(of error: FSError) -> String {
     case .invalid(let text), .io(let text): text
     case .braked:
         """
-        the sessions of many users were removed one by one: wait, use rmdir on a sessions \
-        directory or brokerfs revoke, or raise brake.unlinks
+        the sessions of many users, or many service accounts, were removed one by one: wait, use \
+        rmdir on a sessions directory or brokerfs revoke, or raise brake.unlinks
         """
     default: String(cString: strerror(errnoValue(for: error)))
     }

@@ -80,6 +80,62 @@ struct OpenFileTests {
         }
     }
 
+    @Test("nor one that a bulk revokes while its file, read before, is being opened")
+    func revokedInBulk() throws {
+        var fixture = Fixture { $0.invalidatedNamesMax = 3 }
+        // The first one of a principal stands for its listings and is looked for anyhow.
+        for session in ["first", "s", "t"] { try fixture.putSession(session, user: "u") }
+        fixture.settle()
+        let raw = "records/type.googleapis.com%2Fsession.Session/s"
+        for path in ["sessions/s", raw] {
+            _ = try fixture.text(of: path)
+            let again = try fixture.open(path)
+            #expect(again.keepCache)
+            _ = fixture.files.release(again.handle)
+        }
+        _ = try fixture.open("sessions/t")
+        let open = try fixture.find("sessions/t").inode
+        let inodes = try ["sessions/s", raw].map { path in try fixture.find(path).inode }
+        // Whoever answers the OPEN has looked at the state before the revocation.
+        let old = fixture.state
+        let told = fixture.apply(.revoke(.user("u"), reason: ""))
+        for inode in inodes {
+            #expect(throws: FSError.revoked) {
+                try fixture.files.open(inode, flags: .read, view: old)
+            }
+        }
+        let contents = told.content.filter { if case .content = $0 { true } else { false } }
+        #expect(contents == [.content(inode: open)], "pages that nobody can reach may stay")
+    }
+
+    @Test("nor one that was created and revoked in one batch, through the creator's handle")
+    func revokedWithItsCreation() throws {
+        var fixture = try sample()
+        let (entry, opened) = try fixture.files.create(
+            "new",
+            in: fixture.find("sessions").inode,
+            CreateRequest(flags: [.read, .write], now: fixture.now, view: fixture.state)
+        )
+        let step = try fixture.files.write(
+            opened.handle,
+            offset: 0,
+            bytes: Array(#"{"user_id":"u"}"#.utf8),
+            view: fixture.state
+        )
+        guard case .commit(let put) = step else { throw Unexpected() }
+        #expect(try fixture.text(opened.handle).contains("user_id"))
+        var next = fixture.state
+        let effects = next.apply(put) + next.apply(.revoke(.user("u"), reason: ""))
+        fixture.files.willApply(effects, now: fixture.now)
+        fixture.state = next
+        _ = fixture.files.invalidations(for: effects, view: fixture.state)
+        fixture.files.committed(opened.handle)
+        #expect(throws: FSError.revoked) { try fixture.text(opened.handle) }
+        #expect(throws: FSError.revoked) {
+            try fixture.files.attributes(of: entry.inode, handle: nil, now: 0, view: fixture.state)
+        }
+    }
+
     @Test("what was deleted and made anew is a new inode; the old one is stale")
     func recreated() throws {
         var fixture = try sample()

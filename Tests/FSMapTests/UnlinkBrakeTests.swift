@@ -54,4 +54,33 @@ struct UnlinkBrakeTests {
             #expect(kind == .revoke(.user("u\(user)"), reason: ""))
         }
     }
+
+    @Test("a service account counts as its sessions do: rm -rf stops before it has revoked all")
+    func accounts() throws {
+        var fixture = try sample(users: 2)
+        for number in 0..<4 {
+            try fixture.put(.serviceAccount, "a\(number)", "{}")
+            try fixture.putSession("t\(number)", user: "a\(number)")
+        }
+        fixture.settle()
+        func unlinkAccount(_ id: String) throws -> Command.Kind? {
+            try fixture.files.unlink(
+                "account.json",
+                in: fixture.find("service-accounts/\(id)").inode,
+                now: fixture.now,
+                view: fixture.state
+            )
+        }
+        try unlink(fixture, "s0-0")
+        for account in ["a0", "a1"] {
+            let kind = try unlinkAccount(account)
+            #expect(kind == .revoke(.serviceAccount(account), reason: ""))
+        }
+        // Its sessions are those of the same principal.
+        try unlink(fixture, "t1")
+        #expect(throws: FSError.braked) { try unlinkAccount("a2") }
+        #expect(throws: FSError.braked) { try unlink(fixture, "s1-0") }
+        fixture.now += 10_000_000_000
+        #expect(try unlinkAccount("a2") != nil)
+    }
 }

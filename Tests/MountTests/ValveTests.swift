@@ -54,6 +54,37 @@ import Testing
         #expect(try node.sh("stat sessions/s* | grep -c ' File:'") == "5000\n")
     }
 
+    @Test("a patch whose commit was refused is no whole file when it is tried again")
+    func patchTriedAgain() throws {
+        let node = try MountedNode(settings: "limits: {changes_per_second: 1, changes_burst: 1}")
+        let users = ["alice", "bob", "carol"]
+        try node.load(
+            [Line.group("g")] + users.map { Line.directoryUser($0, groups: ["g"]) }
+        )
+        let outcome = try node.sh(
+            """
+            timeout 60 python3 - <<'X'
+            import errno, os
+            def outcome(body):
+                try:
+                    body()
+                    return 'done'
+                except OSError as error:
+                    return errno.errorcode[error.errno]
+            fd = os.open('groups/g/members', os.O_RDWR)
+            with open('groups/g/members', 'a') as other:
+                other.write('dave\\n')
+            print(outcome(lambda: os.pwrite(fd, b'alicf\\n', 0)))
+            print(outcome(lambda: os.fsync(fd)))
+            print(outcome(lambda: os.pwrite(fd, b'alicf\\n', 0)))
+            print(outcome(lambda: os.close(fd)))
+            X
+            """
+        )
+        #expect(outcome == "done\nEBUSY\nEINVAL\ndone\n")
+        #expect(try node.sh("cat groups/g/members") == "alice\nbob\ncarol\ndave\n")
+    }
+
     @Test("a client that hangs with files open and a half-read directory stops nobody else")
     func hungClient() throws {
         let node = try MountedNode(kinds: ["read-only"])

@@ -121,6 +121,22 @@ import Testing
         )
     }
 
+    @Test("members: who appends and empties the list first replaces it")
+    func membersEmptied() throws {
+        try node.sh(
+            """
+            timeout 60 python3 - <<'X'
+            import os
+            fd = os.open('groups/oncall/members', os.O_WRONLY | os.O_APPEND)
+            os.ftruncate(fd, 0)
+            os.write(fd, b'bob\\n')
+            os.close(fd)
+            X
+            """
+        )
+        #expect(try node.sh("cat groups/oncall/members") == "bob\n")
+    }
+
     @Test("mkdir and rmdir make and delete a group")
     func groups() throws {
         try node.sh("mkdir groups/new && echo alice >> groups/new/members")
