@@ -32,7 +32,7 @@ struct AdminResponder: Sendable {
         case .status: respond(answered { () throws(ViewError) in .status(try currentStatus()) })
         case .propose(let message): propose(message, respond)
         case .isMember(let lookup):
-            respond(answered { () throws(ViewError) in .membership(try membership(lookup)) })
+            respond(answered { () throws(ViewError) in try membership(lookup) })
         case .load(let load):
             // In the order they came, and not on the event loop, which has others to serve.
             loads.async {
@@ -78,15 +78,23 @@ struct AdminResponder: Sendable {
 
     private func membership(
         _ lookup: Brokerfs_Admin_Lookup
-    ) throws(ViewError) -> Brokerfs_Admin_Membership {
+    ) throws(ViewError) -> Brokerfs_Admin_Response.OneOf_Kind {
         let view = node.view()
         let number = try view.number(of: lookup.user, in: .members(ofGroup: lookup.group))
         let group = try view.group(lookup.group)
-        return .with {
-            $0.member = number != nil
-            $0.groupExists = group != nil
+        // After the reads: what was read is at most as old as a mount may show it.
+        guard node.mayShow(now: node.monotonicNanoseconds()) else {
+            return .failure(.init(.busy, Self.isStale))
         }
+        return .membership(
+            .with {
+                $0.member = number != nil
+                $0.groupExists = group != nil
+            }
+        )
     }
+
+    private static let isStale = "nobody vouches for what this node has: it hears no leader"
 
     private func currentStatus() throws(ViewError) -> Brokerfs_Admin_Status {
         let view = node.view()
@@ -108,7 +116,8 @@ struct AdminResponder: Sendable {
         answer.reason = info.notWritableReason ?? ""
         answer.storeBytes = info.storeBytes
         let mounts = status.mounts()
-        answer.mount = mounts.first?.directory ?? ""
+        // Whoever takes its paths from here must not come upon tokens unasked.
+        answer.mount = mounts.first { $0.kind != .reveal }?.directory ?? ""
         answer.mountRequests = mounts.reduce(0) { $0 + $1.requests }
         answer.cacheableRequests = mounts.reduce(0) { $0 + $1.cacheableRequests }
         answer.mounts = mounts.map { Brokerfs_Admin_Mount($0) }

@@ -75,7 +75,9 @@ struct Doctor: AsyncParsableCommand {
         guard status.reason.isEmpty else {
             return Finding("node", .wrong, "writes are refused: \(status.reason)")
         }
-        return Finding("node", .ok, "\(status.node) is \(status.role), mounted on \(status.mount)")
+        let mounts = status.mounts.map(\.directory).joined(separator: ", ")
+        let place = mounts.isEmpty ? "not mounted" : "mounted on \(mounts)"
+        return Finding("node", .ok, "\(status.node) is \(status.role), \(place)")
     }
 
     private func show(_ finding: Finding) {

@@ -19,6 +19,10 @@ struct Export: AsyncParsableCommand {
 
             Without --once the copy is made anew after every change; the command ends with 0 on \
             SIGINT and SIGTERM, with 2 when the node ends. The copy stays.
+
+            It reads a mount that hides tokens. While that answers ESTALE, because nobody vouches \
+            for the node's state, no copy is made and the one there is stays; with --once that is \
+            exit code 2, otherwise it is tried again until there is a new copy.
             """
     )
 
@@ -42,13 +46,22 @@ struct Export: AsyncParsableCommand {
 
     func run() async throws {
         let status = try await node.ask(.with { $0.status = true }).status
+        guard !status.mount.isEmpty else {
+            throw Failure(.cannotTell, "the node has no mount that hides tokens: nothing to copy")
+        }
         let writer = ExportWriter(
             tree: status.mount,
             directory: absolute(to),
             format: format,
             parts: include.map(\.rawValue)
         )
-        guard !once else { return try writer.export() }
+        guard !once else {
+            do {
+                return try writer.export()
+            } catch let stale as StaleTree {
+                throw Failure(.cannotTell, "\(status.mount): \(stale)")
+            }
+        }
         signal(SIGINT, endQuietly)
         signal(SIGTERM, endQuietly)
         try await follow(from: status.recordVersion, writer)
@@ -78,7 +91,21 @@ struct Export: AsyncParsableCommand {
             }
         }
         defer { following.cancel() }
-        try writer.export()
-        for try await _ in changes { try writer.export() }
+        try await copy(writer)
+        for try await _ in changes { try await copy(writer) }
+    }
+
+    /// Tries until the mount shows what it has; an end of the mount ends this, too.
+    private func copy(_ writer: ExportWriter) async throws {
+        var isTold = false
+        while true {
+            do {
+                return try writer.export()
+            } catch let stale as StaleTree {
+                if !isTold { Console.error("brokerfs: \(writer.tree): \(stale)") }
+                isTold = true
+            }
+            try await Task.sleep(for: .milliseconds(500))
+        }
     }
 }

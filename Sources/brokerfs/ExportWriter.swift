@@ -3,6 +3,13 @@
 import Foundation
 import Glibc
 
+/// The mount refuses what it was asked for (ESTALE), because nobody vouches for its state.
+struct StaleTree: Error, CustomStringConvertible {
+    var description: String {
+        "\(String(cString: strerror(ESTALE))): the mount shows nothing now; no copy is made"
+    }
+}
+
 /// Copies the tree, read through the mount: there it has its names, bytes and permissions.
 ///
 /// INVARIANT: `current` is a whole copy at every moment, or is not there yet.
@@ -15,6 +22,8 @@ struct ExportWriter: Sendable {
     private static let prefix = "..data-"
 
     /// Makes a copy and puts it into the place of the one before.
+    ///
+    /// Throws ``StaleTree`` where the mount shows nothing now; the copy before stays.
     func export() throws {
         let root = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard root >= 0 else { throw Failure(.cannotTell, "\(tree) cannot be read") }
@@ -83,19 +92,25 @@ extension ExportWriter {
             return []
         }
         guard status.st_mode & S_IFMT == S_IFDIR else { return [path] }
-        guard let stream = opendir("\(source)/\(path)") else {
-            if Self.isGone() { return [] }
-            throw Self.failure(path)
-        }
+        let names = try Self.again { try Self.names(in: "\(source)/\(path)") }
+        guard let names else { return [] }
+        return [path] + (try names.flatMap { try paths(below: "\(path)/\($0)", in: source) })
+    }
+
+    private static func names(in path: String) throws -> [String]? {
+        guard let stream = opendir(path) else { return try nothing(at: path) }
         defer { closedir(stream) }
         var names: [String] = []
+        errno = 0
         while let entry = readdir(stream) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != "." && name != ".." { names.append(name) }
+            errno = 0
         }
-        return [path] + (try names.flatMap { try paths(below: "\(path)/\($0)", in: source) })
+        // Where the end was not reached, these are not all the names.
+        return errno == 0 ? names : try nothing(at: path)
     }
 
     private static func copy(_ path: String, from source: String, to target: String) throws {
@@ -106,11 +121,10 @@ extension ExportWriter {
             guard mkdir(to, 0o700) == 0 else { throw failure(to) }
         case S_IFLNK:
             // It has gone: that is another change.
-            let link = try? FileManager.default.destinationOfSymbolicLink(atPath: from)
-            guard let link else { return }
+            guard let link = try again({ try destination(of: from) }) else { return }
             guard symlink(link, to) == 0 else { throw failure(to) }
         default:
-            guard let bytes = try contents(of: from) else { return }
+            guard let bytes = try again({ try contents(of: from) }) else { return }
             try create(to, bytes, mode: 0o600)
         }
         // Last, so that nobody sees more in between; only root gives files away.
@@ -125,7 +139,7 @@ extension ExportWriter {
     private static func assignment(of path: String, in source: String) throws -> [UInt8] {
         guard let status = try status(of: "\(source)/\(path)"),
             status.st_mode & S_IFMT == S_IFREG,
-            let value = try contents(of: "\(source)/\(path)")
+            let value = try again({ try contents(of: "\(source)/\(path)") })
         else { return [] }
         guard !value.contains(0) else {
             Console.error("brokerfs: \(path) holds a NUL, which no variable can: left out")
@@ -156,19 +170,13 @@ extension ExportWriter {
 
     private static func contents(of path: String) throws -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard file >= 0 else {
-            if isGone() { return nil }
-            throw failure(path)
-        }
+        guard file >= 0 else { return try nothing(at: path) }
         defer { close(file) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 128 << 10)
         while true {
             let count = read(file, &buffer, buffer.count)
-            if count < 0 {
-                if isGone() { return nil }
-                throw failure(path)
-            }
+            if count < 0 { return try nothing(at: path) }
             if count == 0 { return bytes }
             bytes += buffer.prefix(count)
         }
@@ -182,15 +190,38 @@ extension ExportWriter {
     }
 
     private static func status(of path: String) throws -> stat? {
-        var status = stat()
-        if lstat(path, &status) == 0 { return status }
-        if isGone() { return nil }
-        throw failure(path)
+        try again {
+            var status = stat()
+            return lstat(path, &status) == 0 ? status : try nothing(at: path)
+        }
     }
 
-    /// Whether the last call failed because what it was about has been removed or revoked.
-    private static func isGone() -> Bool {
-        [ENOENT, ENOTDIR, ESTALE, EKEYREVOKED].contains(errno)
+    private static func destination(of path: String) throws -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &buffer, buffer.count)
+        guard count >= 0 else { return try nothing(at: path) }
+        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Reads once more, by the name, what another took the place of while it was read.
+    ///
+    /// That is ESTALE, too; but then the name leads to something, and a mount that refuses to show
+    /// anything refuses this as well.
+    static func again<T>(_ read: () throws -> T) throws -> T {
+        do {
+            return try read()
+        } catch is StaleTree {
+            return try read()
+        }
+    }
+
+    /// What comes of a failed call: nil where what it was about has been removed or revoked.
+    private static func nothing<T>(at path: String) throws -> T? {
+        switch errno {
+        case ENOENT, ENOTDIR, EKEYREVOKED: return nil
+        case ESTALE: throw StaleTree()
+        default: throw failure(path)
+        }
     }
 
     private static func failure(_ path: String) -> Failure {

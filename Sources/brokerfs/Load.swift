@@ -12,7 +12,8 @@ struct Load: AsyncParsableCommand {
         abstract: "Put records into the running node from JSON lines.",
         discussion: """
             A line is {"type":…,"id":…,"data":{…}} or {"type":…,"id":…,"deleted":true}. Lines that \
-            are refused are named on stderr, the others are loaded; then the exit code is 3.
+            are refused are named on stderr, the others are loaded; then the exit code is 3. So it \
+            is where the file cannot be read to its end; with nothing loaded at all it is 1.
             """
     )
 
@@ -53,6 +54,10 @@ struct Load: AsyncParsableCommand {
         } else {
             Console.line("loaded \(loaded) records" + (refusals > 0 ? ", refused \(refusals)" : ""))
         }
+        // An input that breaks off is no shorter input.
+        if let reason = input.failure {
+            throw Failure(loaded > 0 ? .partial : .failure, "\(file): \(reason)")
+        }
         if refusals > 0 { throw Failure(loaded > 0 ? .partial : .failure) }
     }
 
@@ -79,6 +84,8 @@ private struct LineReader {
     private let stream: UnsafeMutablePointer<FILE>
     private var lineNumber: UInt64 = 1
     private(set) var bytesRead: UInt64 = 0
+    /// Why the input could not be read to its end; nil where it was, or has not been yet.
+    private(set) var failure: String?
     private static let requestBytes = 1 << 20
     /// A longer line cannot hold a record within the limits; it is sent as one that is refused.
     private static let lineBytesMax = 4 << 20
@@ -108,6 +115,11 @@ private struct LineReader {
         var capacity = 0
         defer { free(buffer) }
         let count = getline(&buffer, &capacity, stream)
+        if ferror(stream) != 0 {
+            // A line that the error cut off is not what somebody wrote.
+            if failure == nil { failure = String(cString: strerror(errno)) }
+            return nil
+        }
         guard count > 0, let buffer else { return nil }
         bytesRead += UInt64(count)
         guard count <= Self.lineBytesMax else { return "a line of \(count) bytes" }

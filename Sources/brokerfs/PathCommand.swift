@@ -11,7 +11,8 @@ struct PathCommand: AsyncParsableCommand {
         abstract: "Print the path that shows an id, with its escapes.",
         discussion: """
             TYPE is session, user, service-account, directory-user, directory-group, context (ID \
-            is source/key), or a type URL. Without a mounted node the path is relative to the mount.
+            is source/key), or a type URL. Of several mounts it is the first that hides tokens; \
+            without one, or without a node, the path is relative to the mount.
             """
     )
 

@@ -7,7 +7,7 @@ import Testing
 /// `exec-on-change` and `export` on a real mount.
 @Suite struct FollowerTests {
     /// A command line in the background; killed when the test ends.
-    private final class Background {
+    final class Background {
         private let process = Process()
 
         init(_ command: String) throws {
@@ -20,6 +20,8 @@ import Testing
         deinit {
             if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
         }
+
+        var isRunning: Bool { process.isRunning }
 
         func status(after signal: Int32? = nil) -> Int32 {
             if let signal { Glibc.kill(process.processIdentifier, signal) }

@@ -115,7 +115,9 @@ struct GroupTests {
             guard let node = group.nodes[follower] else { return false }
             return node.mayShow(now: node.monotonicNanoseconds())
         }
-        try #require(group.holds { shows() && group.nodes[follower]?.view().cluster.applied == last })
+        try #require(
+            group.holds { shows() && group.nodes[follower]?.view().cluster.applied == last }
+        )
         group.stop(follower)
         try group.start(follower)
         try #require(group.holds { shows() })
