@@ -45,8 +45,8 @@ final class DiskDesk: @unchecked Sendable {
         while let arrived = jobs.takeAll(timeout: .milliseconds(200)) {
             let isIdle = arrived.isEmpty && backlog.isEmpty
             for job in arrived {
-                // It needs no room, and must not wait for any.
-                if case .doubt = job { doubt() } else { backlog.append(job) }
+                // A doubt needs no room, and must not wait for any.
+                if case .doubt = job { backlog.insert(job, at: 0) } else { backlog.append(job) }
             }
             var done = 0
             while done < backlog.count, perform(backlog[done]) { done += 1 }
@@ -79,17 +79,13 @@ final class DiskDesk: @unchecked Sendable {
             }
             return true
         case .doubt:
-            doubt()
+            do {
+                try storage.doubt()
+            } catch {
+                // The next leader that hears of it says so once more.
+                logger.critical("the disk is not marked", metadata: ["error": "\(error)"])
+            }
             return true
-        }
-    }
-
-    private func doubt() {
-        do {
-            try storage.doubt()
-        } catch {
-            // The next leader that hears of it says so once more.
-            logger.critical("the disk is not marked", metadata: ["error": "\(error)"])
         }
     }
 

@@ -234,7 +234,7 @@ def lost_directory(run, rounds):
             node.kill()
             kept = node.data.with_name("kept")
             node.data.rename(kept)
-            refuses_to_start(run, node)
+            refuses_to_start(run, node, "a lost directory starts", "brokerfs join")
             run.first_revocation(time.monotonic_ns(), run.group.others(node), run.probes(),
                                  "write beside a lost directory")
             if node.data.exists():
@@ -275,29 +275,20 @@ def is_found_out(run, node):
     if node.answers():
         run.violate(kind, f"{node.name} vouches for what an older disk holds")
     node.kill()
-    node.start()
-    try:
-        code = node.process.wait(10)
-    except subprocess.TimeoutExpired:
-        run.violate(kind, f"{node.name} runs on an older disk")
-        node.kill()
-        return
-    if code == 0 or "join" not in node.last_words(1):
-        run.violate(kind, f"{node.name} ends with {code} and says: {node.last_words(3)}")
+    refuses_to_start(run, node, kind, "let this machine join anew")
 
 
-def refuses_to_start(run, node):
+def refuses_to_start(run, node, kind, advice):
     """It must end by itself, before it has voted or shown anything, and say what to do."""
     node.start()
     try:
         code = node.process.wait(10)
     except subprocess.TimeoutExpired:
-        run.violate("a lost directory starts", f"{node.name} runs on an empty data directory")
+        run.violate(kind, f"{node.name} goes on running")
         node.kill()
         return
-    if code == 0 or "brokerfs join" not in node.last_words(3):
-        run.violate("a lost directory starts",
-                    f"{node.name} ends with {code} and says: {node.last_words(3)}")
+    if code == 0 or advice not in node.last_words(3):
+        run.violate(kind, f"{node.name} ends with {code} and says: {node.last_words(3)}")
 
 
 @scenario("Rolling restart", rounds=(1, 10))

@@ -34,15 +34,6 @@ struct BoundsCheckerTests {
         )
     }
 
-    private func violation(_ body: () throws(Violation) -> Void) -> String? {
-        do throws(Violation) {
-            try body()
-            return nil
-        } catch {
-            return error.description
-        }
-    }
-
     private func held(_ count: Int, applied: LogIndex) -> String? {
         let member = member(entries: count, applied: applied)
         return violation { () throws(Violation) in try BoundsChecker(options).check(member) }

@@ -9,16 +9,6 @@ import Testing
 /// Each checker fires on what it is for, and on nothing else.
 @Suite("checkers")
 struct CheckerTests {
-    /// What a checker says; nil when nothing is wrong.
-    private func violation(_ body: () throws(Violation) -> Void) -> String? {
-        do throws(Violation) {
-            try body()
-            return nil
-        } catch {
-            return error.description
-        }
-    }
-
     // MARK: - Revocations
 
     /// A bound of 200 ms, 20 ms to notice and a little for clocks; names lag up to 5 ms.
