@@ -121,7 +121,7 @@ import Testing
         try mounted.node(next).deliver(.transferLeadership(to: leader))
         try #require(mounted.comesTrue(leader, "grep -q 1 cluster/writable"))
         writer.tell()
-        #expect(writer.line() == "ok")
+        #expect(writer.line() == "EINVAL", "a patch of what was dropped is no whole value")
         #expect(writer.line() == "ok", "nothing is staged")
         #expect(writer.line() == "EINVAL", "the beginning is missing")
         #expect(writer.line() == "ok")
